@@ -1,0 +1,110 @@
+//! The command line `indelible`: write an audit log, read it, and check it.
+//!
+//! Exit status 0 means that all went well, 1 that a check found something, 2 that a command could not be carried out. A
+//! closed pipe is not an error.
+
+#![warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
+
+mod append;
+mod cat;
+mod check_proof;
+mod checkpoint;
+mod failure;
+mod keygen;
+mod opening;
+mod output;
+mod prove;
+mod rotate_key;
+mod verify;
+mod vkey;
+
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Parser, Subcommand};
+
+use failure::{Failure, complain};
+use output::Output;
+
+/// A tamper-evident audit log: write it, read it, check it.
+#[derive(Debug, Parser)]
+#[command(name = "indelible", version, disable_help_subcommand = true, after_help = AFTER_HELP)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Keygen(keygen::Keygen),
+    Vkey(vkey::Vkey),
+    Append(append::Append),
+    Verify(verify::Verify),
+    Checkpoint(checkpoint::Checkpoint),
+    Cat(cat::Cat),
+    Prove(prove::Prove),
+    CheckProof(check_proof::CheckProof),
+    RotateKey(rotate_key::RotateKey),
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return answer_usage(&error),
+    };
+    let mut output = Output::new();
+    let done = run(arguments.command, &mut output);
+    // What was printed before a failure is handed on first, and a failure to print counts only where nothing else
+    // failed.
+    let printed = output.finish();
+    match done.and_then(|code| printed.map(|()| code)) {
+        Ok(code) => code,
+        Err(failure) => {
+            complain(&failure);
+            ExitCode::from(FAILED)
+        }
+    }
+}
+
+fn run(command: Command, output: &mut Output) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Keygen(arguments) => keygen::run(&arguments, output),
+        Command::Vkey(arguments) => vkey::run(&arguments, output),
+        Command::Append(arguments) => append::run(&arguments, output),
+        Command::Verify(arguments) => verify::run(&arguments, output),
+        Command::Checkpoint(arguments) => checkpoint::run(&arguments, output),
+        Command::Cat(arguments) => cat::run(&arguments, output),
+        Command::Prove(arguments) => prove::run(&arguments, output),
+        Command::CheckProof(arguments) => check_proof::run(&arguments, output),
+        Command::RotateKey(arguments) => rotate_key::run(&arguments, output),
+    }
+}
+
+/// Help and the version, which were asked for, or what is wrong with the arguments.
+fn answer_usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::SUCCESS;
+    }
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        let _ = error.print();
+        return ExitCode::from(FAILED);
+    }
+    let text = error.to_string();
+    complain(text.strip_prefix("error: ").unwrap_or(&text).trim_end());
+    ExitCode::from(FAILED)
+}
+
+/// A check found something.
+const FOUND: u8 = 1;
+
+/// A command could not be carried out.
+const FAILED: u8 = 2;
+
+const AFTER_HELP: &str = "\
+Exit status: 0 all went well, 1 a check found something, 2 the command could not be carried out.
+
+Example:
+  indelible keygen audit.key --origin auth.example.com/audit
+  indelible append audit --key audit.key events.jsonl
+  indelible verify audit --vkey \"$(indelible vkey audit.key)\"";

@@ -1,0 +1,108 @@
+//! A tamper-evident audit log inside your process.
+//!
+//! A service that authenticates people must be able to prove who did what. This crate records each login, admin action
+//! and change of configuration as a structured event in an append-only log, whose records are linked by SHA-256 and
+//! signed with Ed25519. What came before a checkpoint that has left the machine can be changed by nobody unseen, not
+//! even by the machine's administrator; anyone verifies it with nothing but a public key.
+//!
+//! # The way of an event
+//!
+//! ```text
+//! host ─ Event ─▶ AuditLog ─▶ validate, split personal data, canonical bytes   (your thread)
+//!                    │
+//!                    ▼ queue
+//!               committer: seq, prev, hash ─▶ tree ─▶ sign ─▶ Store ─▶ durable ─▶ Receipt
+//!                                                              │
+//!        LogReader · Verifier · Proof · Sink      all read the store
+//! ```
+//!
+//! # Example
+//!
+//! ```standalone_crate
+//! use indelible::{Actor, AuditLog, Event, FileStore, Target, action};
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # std::env::set_current_dir(&folder)?;
+//! let log = AuditLog::builder("auth.example.com/audit")
+//!     .key_file("audit.key") // made together with a new log
+//!     .open(FileStore::new("audit"))?;
+//!
+//! let receipt = log.append(
+//!     Event::new(action::AUTH_LOGIN_FAILED)
+//!         .actor(Actor::user("usr_alice123").email("alice@example.com"))
+//!         .target(Target::new("application", "app_dashboard"))
+//!         .tenant("org_acme")
+//!         .reason("invalid_credentials"),
+//! )?; // on disk, chained and signed
+//!
+//! let record = log.reader().record(receipt.seq)?;
+//! assert_eq!(record.hash(), receipt.hash);
+//!
+//! assert!(log.verify()?.is_sound());
+//!
+//! let proof = log.prove(receipt.seq)?; // verifies with the record and the vkey alone
+//! assert_eq!(proof.verify(record.hash(), &log.vkey())?.size(), receipt.size);
+//!
+//! log.close(std::time::Duration::from_secs(5))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Where to go from here
+//!
+//! - [`Event`], [`Actor`], [`Target`], [`Context`], [`Change`]: what happened; [`action`] has the catalogue of actions.
+//! - [`AuditLog`] and its [`Builder`]: recording. [`Receipt`], [`Ticket`], [`LogState`].
+//! - [`LogReader`], [`Record`], [`Proof`]: reading and proving, in any process.
+//! - [`Verifier`], [`Report`], [`Finding`]: what an auditor does.
+//! - [`FileStore`], [`MemoryStore`], [`store`]: where commits live.
+//! - [`Sink`]: where records are delivered.
+//! - [`SigningKey`], [`Signer`], [`Checkpoint`], [`note`], [`merkle`]: the parts that the proof is made of, in the
+//!   formats of C2SP.
+//! - [`Error`] and [`ErrorKind`]: what went wrong, and what to do.
+//! - [`manual`]: guarantees, hosts, operators.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | adds |
+//! | --- | --- |
+//! | `cli` | the binary `indelible` |
+//! | `testing` | the conformance suite for stores |
+//! | `zstd` | reading segments that were compressed |
+
+pub mod checkpoint;
+mod error;
+pub mod event;
+pub mod hash;
+pub(crate) mod json;
+mod log;
+pub mod manual;
+pub mod merkle;
+pub mod note;
+pub mod proof;
+mod reader;
+mod record;
+pub mod sign;
+pub mod sink;
+pub mod store;
+pub mod timestamp;
+pub mod verify;
+
+pub use event::{Action, Actor, Change, Context, Event, Outcome, Severity, Target, action};
+pub use log::{Append, AuditLog, Builder, Clock, LogState, Receipt, SystemClock, Ticket};
+pub use reader::{LogReader, Records};
+pub use record::Record;
+
+pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use hash::Hash;
+pub use note::{Origin, VerifierKey};
+pub use proof::Proof;
+pub use sign::{SignError, Signer, SigningKey};
+
+pub use sink::Sink;
+pub use store::{FileStore, MemoryStore, Store};
+
+pub use error::{Cause, Error, ErrorKind, Result};
+pub use json::JsonError;
+pub use timestamp::Timestamp;
+pub use verify::{Finding, FindingKind, Report, Verifier};

@@ -1,0 +1,414 @@
+//! Purge and erasure: announced in the log and durable there, then done (FORMAT §7).
+//!
+//! A file `pending` names an announcement before it is made. What a crash interrupts is taken up again after the next
+//! opening: by that file, or where it is gone by the announcements themselves, from the position up to which all are
+//! known to be carried out.
+
+use std::fs::OpenOptions;
+use std::io::{self, Write};
+use std::ops::RangeInclusive;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering::Relaxed;
+
+use super::{AuditLog, Receipt, Shared, entropy, own};
+use crate::error::{Cause, Error, Result};
+use crate::event::{Event, recorded_id};
+use crate::json::{self, JsonError, Reader};
+use crate::record::{Line, Record, RecordLine};
+use crate::store::{Eraser, Erasure, LineEnd};
+
+impl AuditLog {
+    /// Removes the records before `before`, as far as whole segments allow, and keeps what still proves the rest: the
+    /// tiles of their tree, and the rotations of the key. Gives the first record that is left.
+    ///
+    /// It is announced in the log first (`audit_log.purged`).
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::NoRecord`] where `before` is beyond the log; what [`append`](Self::append) says.
+    pub fn purge(&self, before: u64) -> Result<u64> {
+        let purged = self.shared().purge(before);
+        self.shared().tell_untold();
+        purged
+    }
+
+    /// Erases the content of records: `seq` and hash are left, and every proof still verifies. Records of the log
+    /// itself (`audit_log.*`) are left out. Gives the receipts of the announcements (`audit_log.record.erased`), which
+    /// hold `reason`.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::NoRecord`] where a range goes beyond the log; what [`append`](Self::append) says.
+    pub fn erase_records(
+        &self,
+        ranges: impl IntoIterator<Item = RangeInclusive<u64>>,
+        reason: &str,
+    ) -> Result<Vec<Receipt>> {
+        let ranges = self.shared().ranges(ranges)?;
+        let ranges = self.shared().without_own(&ranges)?;
+        let erased = self.shared().erase(&ranges, Erasure::Record, reason);
+        self.shared().tell_untold();
+        erased
+    }
+
+    /// Erases the personal data of records (GDPR Art. 17): `event` is left, with a digest where `personal` was, and
+    /// every proof still verifies. Gives the receipts of the announcements (`audit_log.personal_data.erased`), which
+    /// hold `reason`.
+    ///
+    /// # Errors
+    ///
+    /// As [`erase_records`](Self::erase_records).
+    pub fn erase_personal_data(
+        &self,
+        ranges: impl IntoIterator<Item = RangeInclusive<u64>>,
+        reason: &str,
+    ) -> Result<Vec<Receipt>> {
+        let ranges = self.shared().ranges(ranges)?;
+        let erased = self.shared().erase(&ranges, Erasure::PersonalData, reason);
+        self.shared().tell_untold();
+        erased
+    }
+}
+
+/// What an announcement says is done.
+#[derive(Debug, PartialEq, Eq)]
+enum Announced {
+    Purged { before: u64 },
+    Erased { ranges: Vec<(u64, u64)>, what: Erasure },
+}
+
+impl Shared {
+    /// Sorted, merged, and cut to what is retained.
+    fn ranges(&self, ranges: impl IntoIterator<Item = RangeInclusive<u64>>) -> Result<Vec<(u64, u64)>> {
+        let size = self.numbers.size();
+        let first = self.store.segments()?.first().map_or(0, |segment| segment.first);
+        let mut ranges: Vec<(u64, u64)> = ranges
+            .into_iter()
+            .map(RangeInclusive::into_inner)
+            .filter(|(from, to)| from <= to)
+            .collect();
+        if let Some((_, beyond)) = ranges.iter().find(|(_, to)| *to >= size) {
+            return Err(Cause::NoRecord {
+                seq: *beyond,
+                problem: "it is not recorded yet".into(),
+            }
+            .into());
+        }
+        ranges.sort_unstable();
+        let mut merged: Vec<(u64, u64)> = Vec::new();
+        for (from, to) in ranges.into_iter().filter(|(_, to)| *to >= first) {
+            match merged.last_mut() {
+                Some((_, end)) if from <= *end + 1 => *end = to.max(*end),
+                _ => merged.push((from.max(first), to)),
+            }
+        }
+        Ok(merged)
+    }
+
+    /// The ranges, split around the records of the log itself.
+    fn without_own(&self, ranges: &[(u64, u64)]) -> Result<Vec<(u64, u64)>> {
+        let mut split = Vec::new();
+        for (from, to) in ranges {
+            let mut start = *from;
+            crate::reader::walk_near(self.store.as_ref(), *from, to + 1, |leaf| {
+                if leaf.record.is_some_and(RecordLine::is_own) {
+                    if start < leaf.seq {
+                        split.push((start, leaf.seq - 1));
+                    }
+                    start = leaf.seq + 1;
+                }
+            })?;
+            if start <= *to {
+                split.push((start, *to));
+            }
+        }
+        Ok(split)
+    }
+
+    fn erase(&self, ranges: &[(u64, u64)], what: Erasure, reason: &str) -> Result<Vec<Receipt>> {
+        let mut receipts = Vec::new();
+        for part in ranges.chunks(RANGES_MAX) {
+            let event = own::erased(part, what, reason);
+            let (receipt, ()) = self.with_eraser(|eraser| {
+                self.announce_and_do(eraser, event, |eraser| {
+                    self.seal()?;
+                    eraser.erase(part, what)
+                })
+            })?;
+            receipts.push(receipt);
+        }
+        Ok(receipts)
+    }
+
+    fn purge(&self, before: u64) -> Result<u64> {
+        if before > self.numbers.size() {
+            return Err(Cause::NoRecord {
+                seq: before,
+                problem: "it is not recorded yet".into(),
+            }
+            .into());
+        }
+        self.with_eraser(|eraser| {
+            let segments = self.store.segments()?;
+            let first = segments.first().map_or(0, |segment| segment.first);
+            let boundary = segments
+                .iter()
+                .map(|segment| segment.first)
+                .rfind(|first| *first <= before);
+            let Some(boundary) = boundary.filter(|boundary| *boundary > first) else {
+                return Ok(first);
+            };
+            self.sync_tree()?;
+            let (_, first) = self.announce_and_do(eraser, own::purged(boundary), |eraser| {
+                // A checkpoint of before the purge could not be compared with what it leaves.
+                self.write_place()?;
+                eraser.purge(boundary)
+            })?;
+            Ok(first)
+        })
+    }
+
+    /// The hashes of purged records are nowhere but in the tree cache.
+    fn sync_tree(&self) -> Result<()> {
+        self.tree()
+            .sync()
+            .map_err(|error| Error::io("sync", &self.store.folder().unwrap_or_default().join("tree"), error))
+    }
+
+    fn with_eraser<T>(&self, step: impl FnOnce(&mut dyn Eraser) -> Result<T>) -> Result<T> {
+        let mut eraser = self.eraser.lock().unwrap_or_else(PoisonError::into_inner);
+        step(eraser.as_deref_mut().ok_or_else(|| self.ended())?)
+    }
+
+    /// Announces, then does what was announced. What fails half-way is left to the next opening, whatever is done until
+    /// then.
+    fn announce_and_do<T>(
+        &self,
+        eraser: &mut dyn Eraser,
+        event: Event,
+        step: impl FnOnce(&mut dyn Eraser) -> Result<T>,
+    ) -> Result<(Receipt, T)> {
+        let receipt = self.announce(eraser, event)?;
+        let done = step(eraser).inspect_err(|_| self.is_all_carried_out.store(false, Relaxed))?;
+        self.carried_out(eraser, receipt.size)?;
+        Ok((receipt, done))
+    }
+
+    /// Names the announcement in `pending`, then makes it.
+    fn announce(&self, eraser: &mut dyn Eraser, event: Event) -> Result<Receipt> {
+        let id = entropy::uuid(self.options.clock.now())?.hyphenated().to_string();
+        let mut pending = b"{\"id\":".to_vec();
+        json::string(&mut pending, &id);
+        pending.push(b'}');
+        eraser.set_pending(Some(&pending))?;
+        self.record_own(event.id(id))
+    }
+
+    /// Ends the segment, so that the eraser may touch every record.
+    fn seal(&self) -> Result<()> {
+        let mut disk = self.disk();
+        let writer = disk.writer.as_mut().ok_or_else(|| self.ended())?;
+        writer.seal().inspect_err(|error| {
+            disk.writer = None;
+            self.poison(error);
+        })
+    }
+
+    /// An announcement is carried out; if no other one is open, all before `size` are.
+    fn carried_out(&self, eraser: &mut dyn Eraser, size: u64) -> Result<()> {
+        if !self.is_all_carried_out.load(Relaxed) {
+            return Ok(());
+        }
+        eraser.set_pending(None)?;
+        if let Some(path) = self.carried_out_path() {
+            // A cache: without it, the next opening looks for announcements from the first record on.
+            let _ = write_private(&path, size);
+        }
+        Ok(())
+    }
+
+    /// At the end of the log nothing is left to carry out, if nothing was interrupted.
+    pub(super) fn nothing_interrupted(&self) {
+        let pending = self.with_eraser(|eraser| eraser.pending());
+        if self.is_all_carried_out.load(Relaxed)
+            && let (Ok(None), Some(path)) = (pending, self.carried_out_path())
+        {
+            let _ = write_private(&path, self.numbers.size());
+        }
+    }
+
+    fn carried_out_path(&self) -> Option<PathBuf> {
+        Some(self.store.folder()?.join("tree").join("announced"))
+    }
+
+    /// Takes up again what a crash interrupted, in the background.
+    pub(super) fn resume_erasures(&self) {
+        let resumed = self.with_eraser(|eraser| {
+            // While the eraser is held, nothing is announced.
+            let size = self.numbers.size();
+            for seq in self.open_announcements(eraser, size)? {
+                self.carry_out(eraser, seq)?;
+            }
+            self.is_all_carried_out.store(true, Relaxed);
+            self.carried_out(eraser, size)
+        });
+        if let Err(error) = resumed
+            && !self.is_closing()
+        {
+            self.numbers.failed(&error);
+            self.tell_later(&error);
+        }
+        self.tell_untold();
+    }
+
+    /// The announcements that may not be carried out: those behind the position up to which all are. That position is
+    /// in a cache: where it leaves out what `pending` names, it is wrong.
+    fn open_announcements(&self, eraser: &mut dyn Eraser, size: u64) -> Result<Vec<u64>> {
+        let path = self.carried_out_path();
+        let from: u64 = path
+            .and_then(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
+            .filter(|from| *from <= size)
+            .unwrap_or(0);
+        let pending = eraser.pending()?;
+        let (found, has_pending) = self.announcements(from, size, pending.as_deref())?;
+        if from == 0 || pending.is_none() || has_pending {
+            return Ok(found);
+        }
+        Ok(self.announcements(0, size, None)?.0)
+    }
+
+    /// The announcements among the records of a range, and whether the one that `pending` names is among them. It is looked for by bytes first, since this may go over the
+    /// whole log.
+    fn announcements(&self, from: u64, size: u64, pending: Option<&[u8]>) -> Result<(Vec<u64>, bool)> {
+        let own = memchr::memmem::Finder::new(b"\"audit_log.p");
+        let own_record = memchr::memmem::Finder::new(b"\"audit_log.record.erased\"");
+        let named = pending.and_then(recorded_id);
+        let (mut found, mut has_pending) = (Vec::new(), false);
+        let segments = self.store.segments()?;
+        let beginning = segments.iter().rposition(|segment| segment.first <= from).unwrap_or(0);
+        for segment in segments.iter().skip(beginning) {
+            let mut lines = self.store.lines(segment, from.max(segment.first))?;
+            while let Some(raw) = lines.next_line()? {
+                if self.is_closing() {
+                    return Err(self.ended());
+                }
+                if raw.end != LineEnd::Whole {
+                    break;
+                }
+                if own.find(raw.bytes).is_none() && own_record.find(raw.bytes).is_none() {
+                    continue;
+                }
+                if let Ok(Line::Record(record)) = Line::parse(raw.bytes)
+                    && (from..size).contains(&record.seq)
+                    && Record::from_line(raw.bytes)
+                        .ok()
+                        .and_then(|record| announced(&record))
+                        .is_some()
+                {
+                    found.push(record.seq);
+                    has_pending |= named.is_some() && recorded_id(record.event) == named;
+                }
+            }
+        }
+        Ok((found, has_pending))
+    }
+
+    /// Does what an announcement says, once it is shown that the log's newest checkpoint covers it.
+    fn carry_out(&self, eraser: &mut dyn Eraser, seq: u64) -> Result<()> {
+        let (newest, vkey) = {
+            // No rotation comes between.
+            let core = self.core();
+            (self.follow.newest(), core.signer.vkey().clone())
+        };
+        let Some(newest) = newest else { return Ok(()) };
+        let size = newest.checkpoint().size();
+        let view = self.tree().view(size).ok();
+        let (record, _) = crate::reader::record_at(self.store.as_ref(), seq, size)?;
+        let proof = crate::reader::prove(self.store.as_ref(), seq, newest, view)?;
+        if proof.verify(record.hash(), &vkey).is_err() {
+            return Err(Error::damaged(
+                "segments",
+                None,
+                format!("the announcement {seq} is not one of this log"),
+            ));
+        }
+        match announced(&record) {
+            Some(Announced::Purged { before }) if before <= seq => {
+                self.sync_tree()?;
+                eraser.purge(before).map(drop)
+            }
+            Some(Announced::Erased { ranges, what }) if ranges.iter().all(|(from, to)| from <= to && *to < seq) => {
+                let retained = self.ranges(ranges.iter().map(|(from, to)| *from..=*to))?;
+                if what == Erasure::Record && self.without_own(&retained)? != retained {
+                    return Ok(());
+                }
+                self.seal()?;
+                eraser.erase(&retained, what)
+            }
+            // An announcement that breaks the rules covers nothing.
+            _ => Ok(()),
+        }
+    }
+}
+
+fn write_private(path: &Path, size: u64) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(path)?
+        .write_all(size.to_string().as_bytes())
+}
+
+/// What a record announces, if it announces anything.
+fn announced(record: &Record) -> Option<Announced> {
+    let action = record.action()?;
+    let what = match action.as_str() {
+        "audit_log.purged" => None,
+        "audit_log.record.erased" => Some(Erasure::Record),
+        "audit_log.personal_data.erased" => Some(Erasure::PersonalData),
+        _ => return None,
+    };
+    let (mut before, mut ranges) = (None, None);
+    let mut reader = Reader::new(record.event_json()?.as_bytes(), json::DEPTH_MAX).ok()?;
+    let entry = |key: &str, value: &mut Reader<'_>| match key {
+        "metadata" => value.object(|key, value| {
+            match key {
+                "before" => before = Some(value.unsigned()?),
+                "ranges" => ranges = Some(read_ranges(value)?),
+                _ => value.skip()?,
+            }
+            Ok(())
+        }),
+        _ => value.skip(),
+    };
+    reader.object::<JsonError>(entry).ok()?;
+    match what {
+        None => Some(Announced::Purged { before: before? }),
+        Some(what) => Some(Announced::Erased { ranges: ranges?, what }),
+    }
+}
+
+fn read_ranges(value: &mut Reader<'_>) -> Result<Vec<(u64, u64)>, JsonError> {
+    let mut ranges = Vec::new();
+    value.list::<JsonError>(|_, range| {
+        let mut ends = Vec::with_capacity(2);
+        range.list::<JsonError>(|_, end| {
+            ends.push(end.unsigned()?);
+            Ok(())
+        })?;
+        match ends.as_slice() {
+            [first, last] => ranges.push((*first, *last)),
+            _ => return Err(JsonError::other("a range has two ends")),
+        }
+        Ok(())
+    })?;
+    Ok(ranges)
+}
+
+/// How many ranges one announcement names: with two ends of 16 digits each they fit the hashed form of a record.
+const RANGES_MAX: usize = 1_000;

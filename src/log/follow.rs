@@ -1,0 +1,70 @@
+//! The newest durable checkpoint: for readers in this process, and for the second place.
+
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::checkpoint::SignedCheckpoint;
+
+/// Holds the newest durable checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Follow {
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    newest: Option<SignedCheckpoint>,
+    /// Somebody waits for the next one.
+    waiting: bool,
+    ended: bool,
+}
+
+impl Follow {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn newest(&self) -> Option<SignedCheckpoint> {
+        self.state().newest.clone()
+    }
+
+    /// A commit is durable.
+    pub(super) fn publish(&self, checkpoint: SignedCheckpoint) {
+        let mut state = self.state();
+        let before = state.newest.replace(checkpoint);
+        let wake = std::mem::take(&mut state.waiting);
+        drop(state);
+        drop(before);
+        if wake {
+            self.changed.notify_all();
+        }
+    }
+
+    /// The log has ended: nobody waits any more.
+    pub(super) fn end(&self) {
+        self.state().ended = true;
+        self.changed.notify_all();
+    }
+
+    /// Waits for a checkpoint of more than `size` records; `None` once the log has ended.
+    pub(super) fn wait_beyond(&self, size: u64) -> Option<SignedCheckpoint> {
+        let mut state = self.state();
+        loop {
+            match &state.newest {
+                _ if state.ended => return None,
+                Some(newest) if newest.checkpoint().size() > size => return Some(newest.clone()),
+                _ => {}
+            }
+            state.waiting = true;
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for the end of the log, at most so long, and tells whether it has come.
+    pub(super) fn wait_ended(&self, limit: Duration) -> bool {
+        let state = self.state();
+        let ended = self.changed.wait_timeout_while(state, limit, |state| !state.ended);
+        ended.unwrap_or_else(PoisonError::into_inner).0.ended
+    }
+}

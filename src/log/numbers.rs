@@ -1,0 +1,111 @@
+//! The state of a log as numbers: what a readiness probe asks.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::error::Error;
+
+/// The state of a log.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct LogState {
+    /// How many records are durable.
+    pub size: u64,
+    /// How many events wait for a commit.
+    pub queued_events: usize,
+    /// How many bytes they take.
+    pub queued_bytes: usize,
+    /// How many commits were made since the log was opened.
+    pub commits: u64,
+    /// How many records they had.
+    pub records: u64,
+    /// How many bytes they took.
+    pub bytes: u64,
+    /// How long the last commit took, from its signature to its sync.
+    pub last_commit: Duration,
+    /// How many events were not recorded though they were in the queue, and nobody held their ticket.
+    pub lost_unseen: u64,
+    /// The last failure of the signer, the store or the second place.
+    pub last_error: Option<Error>,
+    /// Whether the log takes events and nothing failed since the last commit.
+    pub healthy: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    size: AtomicU64,
+    commits: AtomicU64,
+    records: AtomicU64,
+    bytes: AtomicU64,
+    last_commit_nanos: AtomicU64,
+    lost_unseen: AtomicU64,
+    failures: Mutex<Failures>,
+}
+
+#[derive(Debug, Default)]
+struct Failures {
+    last: Option<Error>,
+    /// The signer or the store failed since the last commit.
+    unhealthy: bool,
+    /// The second place could not be written at the last try.
+    place: bool,
+}
+
+impl Numbers {
+    pub(super) fn new(size: u64) -> Self {
+        Self {
+            size: size.into(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn size(&self) -> u64 {
+        self.size.load(Relaxed)
+    }
+
+    pub(super) fn committed(&self, size: u64, records: usize, bytes: usize, took: Duration) {
+        self.size.store(size, Relaxed);
+        self.commits.fetch_add(1, Relaxed);
+        self.records.fetch_add(records as u64, Relaxed);
+        self.bytes.fetch_add(bytes as u64, Relaxed);
+        self.last_commit_nanos
+            .store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Relaxed);
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).unhealthy = false;
+    }
+
+    pub(super) fn failed(&self, error: &Error) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.last = Some(error.clone());
+        failures.unhealthy = true;
+    }
+
+    /// What became of the last try to write the second place.
+    pub(super) fn placed(&self, result: Result<(), Error>) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.place = result.is_err();
+        if let Err(error) = result {
+            failures.last = Some(error);
+        }
+    }
+
+    pub(super) fn lost_unseen(&self) {
+        self.lost_unseen.fetch_add(1, Relaxed);
+    }
+
+    pub(super) fn state(&self, (queued_events, queued_bytes): (usize, usize), open: bool) -> LogState {
+        let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        LogState {
+            size: self.size(),
+            queued_events,
+            queued_bytes,
+            commits: self.commits.load(Relaxed),
+            records: self.records.load(Relaxed),
+            bytes: self.bytes.load(Relaxed),
+            last_commit: Duration::from_nanos(self.last_commit_nanos.load(Relaxed)),
+            lost_unseen: self.lost_unseen.load(Relaxed),
+            last_error: failures.last.clone(),
+            healthy: open && !failures.unhealthy && !failures.place,
+        }
+    }
+}

@@ -1,0 +1,377 @@
+//! Opening a log for writing: the key, the second place, the store, and what the log says first.
+//!
+//! The order of steps is the safety argument. A key is made only for a log that is not there. The store recovers (and
+//! changes nothing if it cannot explain what it finds), the second place is compared with what was recovered, and only
+//! then the first commit is signed: so the key never signs two histories.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::builder::{Builder, Key, PlaceOption};
+use super::caches::Caches;
+use super::chain::{Chain, Records};
+use super::committer::{Core, Disk};
+use super::follow::Follow;
+use super::numbers::Numbers;
+use super::place::{Kept, Place};
+use super::queue::Queue;
+use super::recent::RecentFile;
+use super::{AuditLog, COMMITTERS, Shared, own};
+use crate::error::{Cause, Error, Result};
+use crate::note::{Origin, VerifierKey};
+use crate::reader::contains;
+use crate::reader::tree::TreeCache;
+use crate::sign::{KeyFileError, Signer, SigningKey};
+use crate::store::{Head, Moved, Opened, Opening, Store};
+
+pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> {
+    let origin = Origin::new(&builder.origin).map_err(|error| Error::configuration("origin", error.to_string()))?;
+    let (place, key_file) = place(&builder, &origin)?;
+    let (signer, opened) = open_store(&builder, &origin, place.as_ref(), store.as_ref())?;
+    // From here on nobody else writes the log, its key file and its second place.
+    if let Some(path) = &key_file {
+        settle_next(path, signer.vkey())?;
+    }
+    let kept = place.as_ref().map(Place::read);
+    let Opened {
+        writer,
+        eraser,
+        head,
+        moved,
+    } = opened;
+    let Caches {
+        mut tree,
+        recent,
+        saved,
+    } = Caches::open(store.as_ref(), head.as_ref());
+    let missing = match &place {
+        Some(place) => check_place(&builder, place, kept, store.as_ref(), head.as_ref(), &mut tree)?,
+        None => None,
+    };
+    let recent_file = store.folder().and_then(|folder| RecentFile::open(&folder, saved).ok());
+    let chain = Chain::new(
+        origin.clone(),
+        Arc::clone(&builder.options.clock),
+        head.as_ref(),
+        recent,
+    );
+    let size = chain.size();
+    let vkey = signer.vkey().clone();
+    let core = Core {
+        chain,
+        signer,
+        is_signer_checked: false,
+        recent_file,
+    };
+    let queue = Queue::new(
+        builder.options.queue_bytes,
+        if store.is_shared() { 1 } else { COMMITTERS },
+    );
+    let redaction = builder.options.redaction.clone();
+    let shared = Shared {
+        origin,
+        store,
+        queue,
+        core: Mutex::new(core),
+        disk: Mutex::new(Disk { writer: Some(writer) }),
+        tree: Mutex::new(tree),
+        eraser: Mutex::new(Some(eraser)),
+        numbers: Numbers::new(size),
+        follow: Follow::default(),
+        vkey: Mutex::new(vkey),
+        failure: Mutex::default(),
+        untold: Mutex::default(),
+        close_by: Mutex::default(),
+        rotation: Mutex::default(),
+        is_all_carried_out: false.into(),
+        has_ended: false.into(),
+        place,
+        key_file,
+        redaction,
+        options: builder.options,
+    };
+    say_first(&shared, head.as_ref(), &moved, missing.as_deref())?;
+    AuditLog::start(shared)
+}
+
+pub(super) fn checkpoint_path(builder: &Builder) -> Result<Option<PathBuf>> {
+    let origin = Origin::new(&builder.origin).map_err(|error| Error::configuration("origin", error.to_string()))?;
+    Ok(place(builder, &origin)?.0.map(|place| place.path().to_owned()))
+}
+
+/// The second place, and the key file if there is one.
+fn place(builder: &Builder, origin: &Origin) -> Result<(Option<Place>, Option<PathBuf>)> {
+    let key_file = match &builder.key {
+        Some(Key::File(path)) => Some(path.clone()),
+        Some(Key::Signer(_)) => None,
+        None => return Err(Error::configuration("key", "a log needs a key_file or a signer")),
+    };
+    if builder.options.rotate_key_after.is_some() && key_file.is_none() {
+        return Err(Error::configuration(
+            "rotate_key_after",
+            "only the key of a key_file is rotated by age",
+        ));
+    }
+    let place = match (&builder.place, &key_file) {
+        (PlaceOption::File(path), _) => Some(Place::at(path.clone())),
+        (PlaceOption::None, _) => None,
+        (PlaceOption::BesideKey, Some(key_file)) => Some(Place::beside(key_file, origin)),
+        (PlaceOption::BesideKey, None) => {
+            let problem = "with a signer, say checkpoint_file(path) or without_checkpoint_file()";
+            return Err(Error::configuration("checkpoint_file", problem));
+        }
+    };
+    Ok((place, key_file))
+}
+
+/// Opens the store under the key that is in force once the lock is held: until then, another writer may change it.
+fn open_store(
+    builder: &Builder,
+    origin: &Origin,
+    place: Option<&Place>,
+    store: &dyn Store,
+) -> Result<(Arc<dyn Signer>, Opened)> {
+    let (began, limit) = (Instant::now(), builder.options.lock_wait);
+    let mut wait = limit;
+    let mut tried: Vec<VerifierKey> = Vec::new();
+    let mut refused = None;
+    loop {
+        let mut untried = signers(builder, origin, place, store)?;
+        untried.retain(|signer| !tried.contains(signer.vkey()));
+        if untried.is_empty() {
+            return Err(refused.unwrap_or_else(|| Cause::Closed.into()));
+        }
+        for signer in untried {
+            tried.push(signer.vkey().clone());
+            match open_with(signer.as_ref(), origin, wait, store) {
+                Ok(opened) => return Ok((signer, opened)),
+                Err(error) if matches!(error.cause(), Cause::Configuration { option: "key", .. }) => {
+                    refused = Some(error);
+                    wait = limit.saturating_sub(began.elapsed());
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+fn open_with(signer: &dyn Signer, origin: &Origin, wait: Duration, store: &dyn Store) -> Result<Opened> {
+    if signer.vkey().name() != origin {
+        let problem = format!("the key is of the log {}, not of {origin}", signer.vkey().name());
+        return Err(Error::configuration("key", problem));
+    }
+    let opening = Opening {
+        origin,
+        vkey: signer.vkey(),
+        wait,
+    };
+    let opened = store.open(&opening)?;
+    if let Some(head) = &opened.head {
+        check_key_in_force(head, signer)?;
+    }
+    Ok(opened)
+}
+
+/// The keys that may be in force, the likelier one first. Nothing is changed but for a new log, whose key is made.
+fn signers(
+    builder: &Builder,
+    origin: &Origin,
+    place: Option<&Place>,
+    store: &dyn Store,
+) -> Result<Vec<Arc<dyn Signer>>> {
+    let kept = place.map(Place::read);
+    let is_empty = store.segments()?.is_empty();
+    if let (Some(place), Some(Kept::Checkpoint(kept)), true) = (place, &kept, is_empty) {
+        let size = kept.checkpoint().size();
+        return Err(rolled_back(place, size, "the log is missing or empty"));
+    }
+    let path = match &builder.key {
+        Some(Key::Signer(signer)) => return Ok(vec![Arc::clone(signer)]),
+        Some(Key::File(path)) => path,
+        None => return Err(Error::configuration("key", "a log needs a key_file or a signer")),
+    };
+    let failed = |error: &dyn std::fmt::Display| Error::configuration("key_file", error.to_string());
+    let is_new = is_empty && !matches!(kept, Some(Kept::Unreadable(_)));
+    if !path.exists() {
+        if !is_new {
+            let problem = format!("{}: no such file, and the log is there already", path.display());
+            return Err(failed(&problem));
+        }
+        let key = SigningKey::generate(origin.clone()).map_err(|error| failed(&error))?;
+        match key.create_file(path) {
+            Ok(()) => return Ok(vec![Arc::new(key)]),
+            // Another process began the same log in this moment.
+            Err(KeyFileError::Exists { .. }) => {}
+            Err(error) => return Err(failed(&error)),
+        }
+    }
+    let key = read_key(path, is_new).map_err(|error| failed(&error))?;
+    // A next key that cannot be read never was in force: it is whole and durable before its rotation.
+    if let Ok(successor) = SigningKey::read_file(next_key_path(path))
+        && let Some(newest) = store.newest_checkpoint()?
+        && newest.verify(successor.vkey()).is_ok()
+    {
+        // By what it looks like: a rotation that a crash tore leaves the other one in force.
+        return Ok(vec![Arc::new(successor), Arc::new(key)]);
+    }
+    Ok(vec![Arc::new(key)])
+}
+
+/// Reads the key file. Beside a new log, another process may be about to write it.
+fn read_key(path: &Path, is_new: bool) -> Result<SigningKey, KeyFileError> {
+    let began = Instant::now();
+    loop {
+        match SigningKey::read_file(path) {
+            Err(KeyFileError::Content { .. }) if is_new && began.elapsed() < KEY_FILE_WAIT => {
+                std::thread::sleep(KEY_FILE_WAIT / 50);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// The path of the key that a rotation is about to put in the place of the key file.
+pub(super) fn next_key_path(key_file: &Path) -> PathBuf {
+    let mut name = key_file.file_name().unwrap_or_default().to_owned();
+    name.push(".next");
+    key_file.with_file_name(name)
+}
+
+/// Ends a rotation of the key file that a crash interrupted: the next key takes the place of the last one if it is in
+/// force, and is removed if not.
+pub(super) fn settle_next(path: &Path, in_force: &VerifierKey) -> Result<()> {
+    let next = next_key_path(path);
+    if !next.exists() {
+        return Ok(());
+    }
+    if SigningKey::read_file(&next).is_ok_and(|next| next.vkey() == in_force) {
+        std::fs::rename(&next, path).map_err(|error| Error::io("rename", &next, error))?;
+    } else {
+        std::fs::remove_file(&next).map_err(|error| Error::io("remove", &next, error))?;
+    }
+    sync_folder_of(path)
+}
+
+fn sync_folder_of(path: &Path) -> Result<()> {
+    let folder = path
+        .parent()
+        .filter(|folder| *folder != Path::new(""))
+        .unwrap_or(Path::new("."));
+    let sync = || std::fs::File::open(folder)?.sync_all();
+    sync().map_err(|error| Error::io("sync", folder, error))
+}
+
+/// A rotation's checkpoint verifies under the old key too, which is not in force any more.
+fn check_key_in_force(head: &Head, signer: &dyn Signer) -> Result<()> {
+    match head.successor() {
+        Some(new) if new != signer.vkey().to_string() => {
+            let seq = head.tree.size().saturating_sub(1);
+            let problem = format!("the key was rotated at seq {seq}: {new} is in force");
+            Err(Error::configuration("key", problem))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Compares the log with the checkpoint in the second place. Gives why there was none, where the operator accepts that.
+fn check_place(
+    builder: &Builder,
+    place: &Place,
+    kept: Option<Kept>,
+    store: &dyn Store,
+    head: Option<&Head>,
+    tree: &mut TreeCache,
+) -> Result<Option<String>> {
+    let (kept, head) = match (kept, head) {
+        (Some(Kept::Checkpoint(kept)), Some(head)) => (kept, head),
+        (Some(Kept::Checkpoint(kept)), None) => {
+            return Err(rolled_back(
+                place,
+                kept.checkpoint().size(),
+                "the log is missing or empty",
+            ));
+        }
+        // Something was there, also if the log is gone.
+        (Some(Kept::Unreadable(problem)), _) => return missing(builder, place, problem),
+        (Some(Kept::Missing) | None, None) => return Ok(None),
+        (Some(Kept::Missing) | None, Some(_)) => return missing(builder, place, "no such file".into()),
+    };
+    let (trusted, newest) = (kept.checkpoint(), head.checkpoint.checkpoint());
+    if trusted.origin() != newest.origin() {
+        let problem = format!(
+            "{}: a checkpoint of the log {}",
+            place.path().display(),
+            trusted.origin()
+        );
+        return Err(Error::configuration("checkpoint_file", problem));
+    }
+    if trusted.size() > newest.size() {
+        return Err(rolled_back(
+            place,
+            trusted.size(),
+            format!("the log has {} records", newest.size()),
+        ));
+    }
+    let same = trusted.size() == newest.size() && trusted.root() == newest.root();
+    let (old, new) = ((trusted.size(), trusted.root()), (newest.size(), newest.root()));
+    if !same && !contains(store, old, new, tree)? {
+        return Err(rolled_back(place, trusted.size(), "the log does not contain its tree"));
+    }
+    Ok(None)
+}
+
+fn rolled_back(place: &Place, trusted: u64, problem: impl Into<String>) -> Error {
+    Cause::RolledBack {
+        place: place.path().to_owned(),
+        trusted,
+        problem: problem.into(),
+    }
+    .into()
+}
+
+fn missing(builder: &Builder, place: &Place, problem: String) -> Result<Option<String>> {
+    if builder.options.accept_missing_checkpoint {
+        return Ok(Some(problem));
+    }
+    Err(Cause::CheckpointMissing {
+        place: place.path().to_owned(),
+        problem,
+    }
+    .into())
+}
+
+/// The first commit: that the log was created, or what the opening found; and that it was started.
+fn say_first(shared: &Shared, head: Option<&Head>, moved: &[Moved], missing: Option<&str>) -> Result<()> {
+    let (mut core, mut disk) = (shared.core(), shared.disk());
+    let (core, disk) = (&mut *core, &mut *disk);
+    let mut records = Records::default();
+    core.chain.begin(&mut records)?;
+    if head.is_none() {
+        let previous = shared.options.previous.as_ref().map(|previous| previous.as_str());
+        let created = own::created(&shared.origin, core.signer.vkey(), previous);
+        core.chain.push_own(&mut records, &created)?;
+    }
+    let last = head.and_then(|head| crate::record::Record::from_line(&head.last_line).ok());
+    let stopped = last.and_then(|last| last.action()).as_deref() == Some("audit_log.stopped");
+    let was_interrupted = head.is_some() && !stopped;
+    if moved.is_empty() && (was_interrupted || missing.is_some()) {
+        core.chain.push_own(&mut records, &own::recovered(None, missing))?;
+    }
+    for moved in moved {
+        core.chain
+            .push_own(&mut records, &own::recovered(Some(moved), missing))?;
+    }
+    core.chain
+        .push_own(&mut records, &own::started(shared.options.source.as_deref()))?;
+    core.write_own(shared, disk, &mut records, None)?;
+    if !moved.is_empty()
+        && let Some(writer) = &mut disk.writer
+    {
+        writer.moved_is_announced()?;
+    }
+    shared.write_place()
+}
+
+/// How long another process may take to write the key of a new log.
+const KEY_FILE_WAIT: Duration = Duration::from_secs(1);

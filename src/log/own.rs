@@ -1,0 +1,72 @@
+//! The events that the log records about itself (FORMAT §2, §6, §7, §8).
+
+use crate::event::{Event, action};
+use crate::note::{Origin, VerifierKey};
+use crate::store::{Erasure, Moved};
+
+/// Record 0.
+pub(super) fn created(origin: &Origin, vkey: &VerifierKey, previous: Option<&str>) -> Event {
+    let event = Event::of_log(action::AUDIT_LOG_CREATED)
+        .metadata("format", 1)
+        .metadata("origin", origin.as_str())
+        .metadata("vkey", vkey.to_string());
+    match previous {
+        Some(previous) => event.metadata("previous", previous),
+        None => event,
+    }
+}
+
+/// The log was opened for writing, by this version of this crate.
+pub(super) fn started(source: Option<&str>) -> Event {
+    let event = Event::of_log(action::AUDIT_LOG_STARTED).metadata("version", env!("CARGO_PKG_VERSION"));
+    match source {
+        Some(source) => event.source(source),
+        None => event,
+    }
+}
+
+/// The log was closed in order.
+pub(super) fn stopped() -> Event {
+    Event::of_log(action::AUDIT_LOG_STOPPED)
+}
+
+/// The log was opened though it was not closed in order. `checkpoint_missing` is why there was no checkpoint in the
+/// second place.
+pub(super) fn recovered(moved: Option<&Moved>, checkpoint_missing: Option<&str>) -> Event {
+    let mut event = Event::of_log(action::AUDIT_LOG_RECOVERED).metadata("bytes", moved.map_or(0, |moved| moved.bytes));
+    if let Some(moved) = moved {
+        event = event
+            .metadata("file", &moved.file)
+            .metadata("sha256", moved.sha256.to_string());
+        if let Some(checkpoint) = &moved.checkpoint {
+            event = event.metadata("checkpoint", checkpoint);
+        }
+    }
+    match checkpoint_missing {
+        Some(problem) => event.metadata("checkpoint_missing", problem),
+        None => event,
+    }
+}
+
+/// The key in force changes with this record.
+pub(super) fn rotated(old: &VerifierKey, new: &VerifierKey) -> Event {
+    Event::of_log(action::AUDIT_LOG_SIGNING_KEY_ROTATED)
+        .metadata("old", old.to_string())
+        .metadata("new", new.to_string())
+}
+
+/// The records before this one go.
+pub(super) fn purged(before: u64) -> Event {
+    Event::of_log(action::AUDIT_LOG_PURGED).metadata("before", before)
+}
+
+/// Content of these records goes.
+pub(super) fn erased(ranges: &[(u64, u64)], what: Erasure, reason: &str) -> Event {
+    let action = match what {
+        Erasure::Record => action::AUDIT_LOG_RECORD_ERASED,
+        Erasure::PersonalData => action::AUDIT_LOG_PERSONAL_DATA_ERASED,
+    };
+    Event::of_log(action)
+        .metadata("ranges", ranges)
+        .metadata("reason", reason)
+}

@@ -1,0 +1,89 @@
+//! Failing closed or open, async services, shutting down, rolling deployments, and events in the host's own
+//! transaction.
+//!
+//! # One log for the process
+//!
+//! Open the log once, and clone [`AuditLog`](crate::AuditLog) into every handler: all clones are the same log, and
+//! their events share commits. A single thread that waits for each receipt gets one sync for each event; many threads
+//! or tasks share them.
+//!
+//! # Fail closed, or open
+//!
+//! Decide for each action what it means that it cannot be recorded.
+//!
+//! - **Closed**: what must not happen unseen (an admin action, a change of a role, an export) is recorded first, or in
+//!   the same step, and refused if that fails.
+//! - **Open**: what matters more than its record (a page view, a login during an incident, if your policy says so) goes
+//!   on; count the failure and alarm.
+//!
+//! ```
+//! use indelible::{Actor, AuditLog, Event, Receipt, action};
+//!
+//! fn change_setting(log: &AuditLog, admin: &str) -> Result<Receipt, String> {
+//!     // Closed: without its record, the change does not happen.
+//!     let event = Event::new(action::CONFIG_UPDATED).actor(Actor::admin(admin));
+//!     let receipt = log.append(event).map_err(|error| format!("not recorded, so not done: {error}"))?;
+//!     // … now change it.
+//!     Ok(receipt)
+//! }
+//!
+//! fn view_page(log: &AuditLog, user: &str) {
+//!     // Open: the page is shown either way. `submit` does not wait.
+//!     let event = Event::new(action::API_REQUEST_COMPLETED).actor(Actor::user(user));
+//!     if let Err(error) = log.submit(event) {
+//!         eprintln!("audit log: {error}");
+//!     }
+//! }
+//! ```
+//!
+//! [`Error::kind`](crate::Error::kind) says what can be done: [`Retry`](crate::ErrorKind::Retry) later,
+//! [`Reopen`](crate::ErrorKind::Reopen) the log, [`FixEvent`](crate::ErrorKind::FixEvent) and so on.
+//!
+//! # Async services
+//!
+//! [`append_async`](crate::AuditLog::append_async) is a plain future of this crate. It works on any runtime and blocks
+//! none: the log's own thread does the work. A [`Ticket`](crate::Ticket) from [`submit`](crate::AuditLog::submit) can
+//! be awaited later, or dropped: the event is recorded either way. A failure that nobody waits for shows in
+//! [`LogState::lost_unseen`](crate::LogState) and reaches the callback of
+//! [`Builder::on_error`](crate::Builder::on_error).
+//!
+//! # Shutting down
+//!
+//! First stop taking requests, then call [`close`](crate::AuditLog::close) with a limit: it commits what is queued,
+//! records `audit_log.stopped`, and lets the next writer in. A log that is dropped without that is closed in the same
+//! way, within [`Builder::drop_deadline`](crate::Builder::drop_deadline). A log that was never closed says so at its
+//! next opening, by `audit_log.recovered`.
+//!
+//! # Rolling deployments
+//!
+//! A log has one writer. A new process waits for the old one, up to [`Builder::lock_wait`](crate::Builder::lock_wait),
+//! and then fails with an error that names its process id. Open the log before the service reports that it is ready,
+//! and close it as the last step of a shutdown. Two processes that must record at the same time have a log each.
+//!
+//! # In the transaction of your database
+//!
+//! A database transaction and an append cannot commit together. Where an event must be recorded exactly if the
+//! transaction commits, write it into an outbox table in that transaction, with an id of your own, and let a worker
+//! append it and then delete the row:
+//!
+//! ```
+//! use indelible::{Actor, AuditLog, Error, Event, action};
+//!
+//! /// Appends one row of the outbox. Called again after a crash, it gives the first receipt: the id makes it idempotent.
+//! fn relay(log: &AuditLog, row_id: &str, event: &str) -> Result<u64, Box<dyn std::error::Error>> {
+//!     let event = Event::from_json(event.as_bytes())?.id(row_id);
+//!     let receipt = log.append(event)?;
+//!     // … now delete the row.
+//!     Ok(receipt.seq)
+//! }
+//! ```
+//!
+//! The same id with the same content is recorded once, among the last 100,000 records; with other content it is an
+//! error ([`IdReused`](crate::Cause::IdReused)). [`Event::to_json`](crate::Event::to_json) gives the text for the
+//! table. Give the event its `occurred_at` there, since the append comes later.
+//!
+//! # Personal data
+//!
+//! An actor is its id. Names, e-mail and IP addresses, user agents and locations are kept apart and can be erased; ids,
+//! actions, reasons and paths are kept for good. So an id must not be an e-mail address. A failed login of an unknown
+//! user has an [anonymous actor](crate::Actor::anonymous): what was typed into the field is often a password.

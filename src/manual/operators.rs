@@ -1,0 +1,73 @@
+//! What stands on disk, keys and their rotation, the second place, backups, crashes, readiness, platforms.
+//!
+//! # The log directory
+//!
+//! | path | what | evidence |
+//! | --- | --- | --- |
+//! | `segments/` | the log: lines of JSON, one file for each 64 MiB | yes |
+//! | `keys/` | rotations of the key that stood in purged segments | yes |
+//! | `recovered/` | bytes that a crash left, moved there and announced | no |
+//! | `tree/` | caches: hashes of the tree, recent ids, the position of the head | no; keep them after a purge, since they hold the only hashes of what was purged |
+//! | `lock` | held by the writer; its content is the process id | no |
+//! | `pending` | names an erasure or a purge that is under way | no |
+//!
+//! Files have mode 0600, folders 0700. The active segment ends in zeros: space written ahead, so that a sync need not
+//! update the file's metadata. It is cut off when the segment is full and when the log is closed.
+//! [`FileStore::space_ahead`](crate::FileStore::space_ahead) turns it off, where space is dear and appends are rare.
+//!
+//! # Keys
+//!
+//! The signing key is one line in a file of mode 0600, in the form that Go's `note` package reads. Publish its vkey
+//! where auditors find it and who writes the log cannot change it. Keep the key from who administers the log's disk, if
+//! you can: a [`Signer`](crate::Signer) of your own signs with a KMS or an HSM.
+//!
+//! A rotation is a record that both keys sign. Who trusts the old vkey trusts the new one through it; still publish the
+//! new one, because who starts from an old vkey also believes any history that the holder of the old key writes.
+//! [`AuditLog::rotate_key_file`](crate::AuditLog::rotate_key_file) replaces the file,
+//! [`Builder::rotate_key_after`](crate::Builder::rotate_key_after) does so by age. If the key is lost, begin a new log
+//! whose [`previous`](crate::Builder::previous) is the last checkpoint of the old one.
+//!
+//! # The second place
+//!
+//! The log keeps its newest checkpoint in a second place: beside the key file, named for the origin, or where
+//! [`Builder::checkpoint_file`](crate::Builder::checkpoint_file) says. It should be on another disk than the log, and
+//! must not be in its backup. A log that is missing, shorter than that checkpoint, or another history, is not opened: a
+//! restored backup would make the key sign two histories.
+//!
+//! After the loss of a disk, what is left of the log is evidence up to where it ends. Keep it as it is, and begin a new
+//! log with `previous`. Where you know why the second place is missing, open with
+//! [`accept_missing_checkpoint`](crate::Builder::accept_missing_checkpoint): the log records it.
+//!
+//! # Backups
+//!
+//! Copy the directory at any time, beside the writer: `segments/` in the order of their names, oldest first. A copy
+//! that ends within a commit verifies up to its last whole one, and reports the rest as `unsigned_tail`. A copy is for
+//! reading; it is not written to.
+//!
+//! # After a crash
+//!
+//! Opening finds the newest whole commit, moves what a crash left behind it to `recovered/`, and records
+//! `audit_log.recovered`. What cannot be a crash's doing is damage: opening fails and changes nothing. Then verify the
+//! log, and keep it.
+//!
+//! A disk that is full fails the append that hits it, and poisons the log: after there is space, open it anew. Nothing
+//! acknowledged is lost.
+//!
+//! # Readiness
+//!
+//! [`AuditLog::state`](crate::AuditLog::state) is what a probe asks: `healthy`, the queue, the last commit's latency,
+//! the last error. A failing signer shows there before events begin to fail.
+//!
+//! # Platforms
+//!
+//! Linux and macOS are supported. On macOS a sync is `F_FULLFSYNC`, which takes far longer than on Linux.
+//!
+//! **Windows**: files are opened, locked and synced with calls of Unix, so that [`FileStore`](crate::FileStore) does
+//! not build there.
+//!
+//! **Network file systems**: the lock is one of the whole open file (`flock`). NFS on Linux turns it into a byte-range
+//! lock that its server keeps, and loses it with the connection; SMB and FUSE differ by server and version. Two writers
+//! on such a mount may not see each other, and a sync may be acknowledged before it is durable. Put the log on a local
+//! disk.
+//!
+//! **Containers**: the log needs a volume that outlives the container, with the second place on another.

@@ -1,0 +1,320 @@
+//! Reading a log, in any process and beside a writer, without a lock.
+
+pub(crate) mod tree;
+mod walk;
+
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+use crate::checkpoint::SignedCheckpoint;
+use crate::error::{Cause, Error, Result};
+use crate::hash::Hash;
+use crate::merkle::{self, HashReader, ProofError};
+use crate::proof::Proof;
+use crate::record::{Line, Record};
+use crate::store::{LineEnd, Lines, Segment, Store};
+use tree::TreeCache;
+pub(crate) use walk::{push, tree_at_first, walk_near};
+
+/// Reads a log: records, the newest checkpoint, proofs. It verifies nothing: a `Verifier` does.
+///
+/// Reading takes no lock. It ends at the newest checkpoint, which is synced before it is handed on: what a reader has
+/// seen, a crash does not take back.
+///
+/// ```no_run
+/// use indelible::{FileStore, LogReader};
+///
+/// let reader = LogReader::new(FileStore::new("audit"));
+/// for record in reader.records(100..)? {
+///     println!("{}", record?.merged_json().unwrap_or_default());
+/// }
+/// # Ok::<(), indelible::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct LogReader {
+    store: Arc<dyn Store>,
+}
+
+impl LogReader {
+    /// A reader of the log in `store`.
+    pub fn new(store: impl Store) -> Self {
+        Self { store: Arc::new(store) }
+    }
+
+    pub(crate) fn of(store: Arc<dyn Store>) -> Self {
+        Self { store }
+    }
+
+    /// The newest checkpoint; `None` for a log without records.
+    ///
+    /// # Errors
+    ///
+    /// Where the log cannot be read.
+    pub fn checkpoint(&self) -> Result<Option<SignedCheckpoint>> {
+        self.store.newest_checkpoint()
+    }
+
+    /// The first record that is not purged; `None` for a log without records.
+    ///
+    /// # Errors
+    ///
+    /// Where the log cannot be read.
+    pub fn first(&self) -> Result<Option<u64>> {
+        Ok(self.store.segments()?.first().map(|segment| segment.first))
+    }
+
+    /// One record, as it stands: erased content is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::NoRecord`] where it is purged or not recorded yet.
+    pub fn record(&self, seq: u64) -> Result<Record> {
+        let size = self
+            .checkpoint()?
+            .map_or(0, |checkpoint| checkpoint.checkpoint().size());
+        record_at(self.store.as_ref(), seq, size).map(|(record, _)| record)
+    }
+
+    /// The records in a range of `seq`, in order. A range that begins before the first record that is not purged begins
+    /// there.
+    ///
+    /// # Errors
+    ///
+    /// Where the log cannot be read.
+    pub fn records(&self, range: impl RangeBounds<u64>) -> Result<Records<'_>> {
+        let size = self
+            .checkpoint()?
+            .map_or(0, |checkpoint| checkpoint.checkpoint().size());
+        let from = match range.start_bound() {
+            Bound::Included(from) => *from,
+            Bound::Excluded(from) => from.saturating_add(1),
+            Bound::Unbounded => 0,
+        };
+        let to = match range.end_bound() {
+            Bound::Included(to) => to.saturating_add(1),
+            Bound::Excluded(to) => *to,
+            Bound::Unbounded => size,
+        };
+        Ok(Records {
+            store: self.store.as_ref(),
+            next: from,
+            to: to.min(size),
+            current: None,
+        })
+    }
+
+    /// A proof that one record is in the log: with the record and the vkey it verifies with nothing else (C2SP
+    /// tlog-proof, FORMAT §10).
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::NoRecord`] where the record is purged or not recorded yet, [`Cause::Damaged`] where the log's hashes do
+    /// not lead to its checkpoint.
+    pub fn prove(&self, seq: u64) -> Result<Proof> {
+        let no_record = || Cause::NoRecord {
+            seq,
+            problem: "the log is empty".into(),
+        };
+        let checkpoint = self.checkpoint()?.ok_or_else(no_record)?;
+        let cache = match self.store.folder() {
+            Some(folder) => TreeCache::open_read(&folder, checkpoint.checkpoint().size()).ok(),
+            None => None,
+        };
+        prove(self.store.as_ref(), seq, checkpoint, cache)
+    }
+}
+
+impl fmt::Debug for LogReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogReader").field("store", &self.store).finish()
+    }
+}
+
+/// Records in order; made by [`LogReader::records`].
+pub struct Records<'a> {
+    store: &'a dyn Store,
+    next: u64,
+    to: u64,
+    current: Option<(Segment, Box<dyn Lines + 'a>)>,
+}
+
+impl fmt::Debug for Records<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Records")
+            .field("next", &self.next)
+            .field("to", &self.to)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Records<'_> {
+    /// Opens the segment that holds the next record; `false` where there is none.
+    fn open(&mut self) -> Result<bool> {
+        self.current = lines_near(self.store, |first| {
+            self.next = self.next.max(first);
+            self.next
+        })?;
+        Ok(self.current.is_some())
+    }
+
+    fn read(&mut self) -> Result<Option<Record>> {
+        let mut opened = false;
+        while self.next < self.to {
+            let Some((segment, lines)) = &mut self.current else {
+                // A segment that is opened for a record and does not have it is not opened again.
+                if std::mem::replace(&mut opened, true) || !self.open()? {
+                    let problem = format!("the log ends before it, though its checkpoint says {}", self.to);
+                    return Err(Cause::NoRecord {
+                        seq: self.next,
+                        problem,
+                    }
+                    .into());
+                }
+                continue;
+            };
+            let raw = match lines.next_line()? {
+                Some(raw) if raw.end == LineEnd::Whole => raw,
+                _ => {
+                    self.current = None;
+                    continue;
+                }
+            };
+            let damaged = |problem: String| Error::damaged(&segment.name, None, problem);
+            let line = Line::parse(raw.bytes).map_err(|error| damaged(format!("near seq {}: {error}", self.next)))?;
+            match line.seq() {
+                Some(seq) if seq == self.next => {
+                    let record = Record::from_line_parts(line).map_err(damaged)?;
+                    self.next += 1;
+                    return Ok(Some(record));
+                }
+                Some(seq) if seq > self.next => return Err(damaged(format!("seq {seq} where {} is due", self.next))),
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<Record>;
+
+    fn next(&mut self) -> Option<Result<Record>> {
+        let record = self.read().transpose();
+        if matches!(record, Some(Err(_))) {
+            self.to = self.next;
+        }
+        record
+    }
+}
+
+/// The segment of a record and its lines from there on; `None` where it is purged. `wanted` gets the first record that
+/// is not purged, and says which one is looked for.
+///
+/// A segment that is gone when it is opened was purged since it was listed: they are listed again once (FORMAT §5).
+fn lines_near(store: &dyn Store, mut wanted: impl FnMut(u64) -> u64) -> Result<Option<(Segment, Box<dyn Lines + '_>)>> {
+    let mut find = || -> Result<Option<(Segment, u64)>> {
+        let segments = store.segments()?;
+        let Some(seq) = segments.first().map(|first| wanted(first.first)) else {
+            return Ok(None);
+        };
+        let segment = segments.into_iter().rev().find(|segment| segment.first <= seq);
+        Ok(segment.map(|segment| (segment, seq)))
+    };
+    let Some((segment, seq)) = find()? else { return Ok(None) };
+    let error = match store.lines(&segment, seq) {
+        Ok(lines) => return Ok(Some((segment, lines))),
+        Err(error) => error,
+    };
+    match find()? {
+        Some((again, _)) if again == segment => Err(error),
+        Some((again, seq)) => {
+            let lines = store.lines(&again, seq)?;
+            Ok(Some((again, lines)))
+        }
+        None => Ok(None),
+    }
+}
+
+/// A record, and the size of the checkpoint that covers it first.
+pub(crate) fn record_at(store: &dyn Store, seq: u64, size: u64) -> Result<(Record, u64)> {
+    let gone = |problem: &str| {
+        Error::from(Cause::NoRecord {
+            seq,
+            problem: problem.into(),
+        })
+    };
+    if seq >= size {
+        return Err(gone("it is not recorded yet"));
+    }
+    let Some((segment, mut lines)) = lines_near(store, |_| seq)? else {
+        return Err(gone("it is purged"));
+    };
+    // Most lines are not looked into: a record says its `seq` last.
+    let ending = format!("\"seq\":{seq}}}");
+    let mut found = None;
+    while let Some(raw) = lines.next_line()? {
+        if raw.end != LineEnd::Whole {
+            break;
+        }
+        let damaged = |problem: String| Error::damaged(&segment.name, None, format!("near seq {seq}: {problem}"));
+        let is_checkpoint = raw.bytes.starts_with(b"{\"checkpoint\":");
+        if !(is_checkpoint && found.is_some() || raw.bytes.ends_with(ending.as_bytes())) {
+            continue;
+        }
+        let line = Line::parse(raw.bytes).map_err(|error| damaged(error.to_string()))?;
+        if line.seq() == Some(seq) {
+            found = Some(Record::from_line_parts(line).map_err(damaged)?);
+        } else if let Line::Checkpoint(note) = line
+            && let Some(record) = found.take()
+        {
+            let checkpoint: SignedCheckpoint = note.parse().map_err(|error| damaged(format!("{error}")))?;
+            return Ok((record, checkpoint.checkpoint().size()));
+        }
+    }
+    Err(gone("its segment does not hold it"))
+}
+
+/// A proof of `seq` under `checkpoint`, from the cache where it is right, else from the log.
+pub(crate) fn prove(
+    store: &dyn Store,
+    seq: u64,
+    checkpoint: SignedCheckpoint,
+    cache: Option<TreeCache>,
+) -> Result<Proof> {
+    let (size, root) = (checkpoint.checkpoint().size(), checkpoint.checkpoint().root());
+    let (record, _) = record_at(store, seq, size)?;
+    let sound = |path: &Vec<Hash>| merkle::verify_inclusion(seq, size, record.hash(), path, &root).is_ok();
+    let from_cache = cache.and_then(|mut cache| {
+        walk::complete(store, &mut cache, size).ok()?;
+        merkle::inclusion_proof(&mut cache, seq, size).ok().filter(sound)
+    });
+    let path = match from_cache {
+        Some(path) => path,
+        None => {
+            let path = walk::answer(store, size, |reader| merkle::inclusion_proof(reader, seq, size))?;
+            let unsound = || {
+                let problem = format!("the records do not lead to the checkpoint of size {size}");
+                Error::damaged("segments", None, problem)
+            };
+            Some(path).filter(sound).ok_or_else(unsound)?
+        }
+    };
+    Proof::new(seq, path, checkpoint).map_err(|error| Error::damaged("segments", None, error.to_string()))
+}
+
+/// Whether the tree of `size` with `root` contains that of `old_size` with `old_root`: by a consistency proof, so that
+/// no cache is trusted.
+pub(crate) fn contains(
+    store: &dyn Store,
+    (old_size, old_root): (u64, Hash),
+    (size, root): (u64, Hash),
+    cache: &mut TreeCache,
+) -> Result<bool> {
+    let sound = |proof: &Vec<Hash>| merkle::verify_consistency(old_size, &old_root, size, &root, proof).is_ok();
+    if merkle::consistency_proof(cache, old_size, size).is_ok_and(|proof| sound(&proof)) {
+        return Ok(true);
+    }
+    let ask = |reader: &mut dyn HashReader<Error = ProofError>| merkle::consistency_proof(reader, old_size, size);
+    Ok(sound(&walk::answer(store, size, ask)?))
+}

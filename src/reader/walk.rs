@@ -1,0 +1,209 @@
+//! Going over the hashes of a log's records: to fill what a cache lacks, or to answer for single nodes of the tree in
+//! constant memory.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use super::tree::TreeCache;
+use crate::error::{Cause, Error, Result};
+use crate::hash::Hash;
+use crate::merkle::{HashReader, ProofError, Tree};
+use crate::record::{Header, Line, RecordLine};
+use crate::store::{LineEnd, Segment, Store};
+
+/// A record on the way.
+#[derive(Debug)]
+pub(crate) struct Leaf<'a> {
+    pub(crate) seq: u64,
+    pub(crate) hash: Hash,
+    /// `None` once it is erased.
+    pub(crate) record: Option<&'a RecordLine<'a>>,
+    pub(crate) bytes: usize,
+}
+
+/// Visits the records from `from` to before `to`.
+///
+/// # Errors
+///
+/// Where a record is missing, or a line is none.
+pub(crate) fn walk_near(store: &dyn Store, from: u64, to: u64, mut visit: impl FnMut(Leaf<'_>)) -> Result<()> {
+    if from >= to {
+        return Ok(());
+    }
+    let segments = store.segments()?;
+    let beginning = segments.iter().rposition(|segment| segment.first <= from);
+    let Some(beginning) = beginning else {
+        return Err(Cause::NoRecord {
+            seq: from,
+            problem: "it is purged".into(),
+        }
+        .into());
+    };
+    let mut next = from;
+    for segment in segments.iter().skip(beginning).take_while(|segment| segment.first < to) {
+        next = walk_segment(store, segment, (next, to), |_| Ok(from), &mut visit)?;
+    }
+    if next < to {
+        return Err(Cause::NoRecord {
+            seq: next,
+            problem: "the log ends before it".into(),
+        }
+        .into());
+    }
+    Ok(())
+}
+
+/// Visits the records of a segment that are in a range, and gives the `seq` after the last. `begin` gets the header,
+/// where the reading begins there, and says which record is due at the least.
+fn walk_segment(
+    store: &dyn Store,
+    segment: &Segment,
+    (from, to): (u64, u64),
+    mut begin: impl FnMut(Header) -> Result<u64, String>,
+    visit: &mut impl FnMut(Leaf<'_>),
+) -> Result<u64> {
+    let mut next = from;
+    let mut lines = store.lines(segment, from)?;
+    while let Some(raw) = lines.next_line()? {
+        if raw.end != LineEnd::Whole || next >= to {
+            break;
+        }
+        let damaged = |problem: String| Error::damaged(&segment.name, None, format!("near seq {next}: {problem}"));
+        let line = Line::parse(raw.bytes).map_err(|error| damaged(error.to_string()))?;
+        let (seq, hash, record) = match &line {
+            Line::Record(record) if record.seq >= next => (record.seq, record.hash(), Some(record)),
+            Line::Erased { hash, seq } if *seq >= next => (*seq, *hash, None),
+            Line::Record(_) | Line::Erased { .. } | Line::Checkpoint(_) => continue,
+            Line::Header(_) => {
+                if let Line::Header(header) = line {
+                    next = next.max(begin(header).map_err(damaged)?);
+                }
+                continue;
+            }
+        };
+        if seq != next {
+            return Err(damaged(format!("seq {seq} where {next} is due")));
+        }
+        visit(Leaf {
+            seq,
+            hash,
+            record,
+            bytes: raw.bytes.len() + 1,
+        });
+        next += 1;
+    }
+    Ok(next)
+}
+
+/// The tree of the records that are purged: the peaks that the first segment's header holds.
+///
+/// # Errors
+///
+/// Where there is no segment, or it does not begin with a header.
+pub(crate) fn tree_at_first(store: &dyn Store) -> Result<Tree> {
+    let segments = store.segments()?;
+    let Some(first) = segments.first() else {
+        return Ok(Tree::new());
+    };
+    let damaged = |problem: String| Error::damaged(&first.name, Some(1), problem);
+    let mut lines = store.lines(first, 0)?;
+    match lines.next_line()?.map(|raw| Line::parse(raw.bytes)) {
+        Some(Ok(Line::Header(header))) => {
+            Tree::from_peaks(header.first, header.peaks).map_err(|error| damaged(error.to_string()))
+        }
+        _ => Err(damaged("no segment header".into())),
+    }
+}
+
+/// Brings a cache that lacks few records up to `size`.
+pub(super) fn complete(store: &dyn Store, cache: &mut TreeCache, size: u64) -> Result<()> {
+    let covered = cache.size();
+    if covered >= size {
+        return Ok(());
+    }
+    let short = |problem: &str| {
+        Error::from(Cause::NoRecord {
+            seq: covered,
+            problem: problem.into(),
+        })
+    };
+    if size - covered > IN_MEMORY_MAX {
+        return Err(short("the cache does not reach so far"));
+    }
+    let mut tree = cache.tree_at(covered).ok_or_else(|| short("the cache has holes"))?;
+    walk_near(store, covered, size, |leaf| push(&mut tree, cache, &leaf))
+}
+
+/// Adds a record to a tree and to the cache of it.
+pub(crate) fn push(tree: &mut Tree, cache: &mut TreeCache, leaf: &Leaf<'_>) {
+    let mut subtrees = Vec::new();
+    tree.push_noting(leaf.hash, |level, hash| {
+        if level.is_multiple_of(8) {
+            subtrees.push((level, hash));
+        }
+    });
+    cache.extend(&[leaf.hash], &subtrees, leaf.bytes);
+}
+
+/// Asks for a proof twice: first to learn which nodes of the tree it takes, then with those nodes, found by going over
+/// all records once.
+pub(super) fn answer<T>(
+    store: &dyn Store,
+    size: u64,
+    ask: impl Fn(&mut dyn HashReader<Error = ProofError>) -> Result<T, ProofError>,
+) -> Result<T> {
+    let failed = |error: ProofError| Error::damaged("segments", None, error.to_string());
+    let mut wanted = Nodes(BTreeMap::new());
+    ask(&mut wanted).map_err(failed)?;
+    let growing = RefCell::new((Tree::new(), wanted));
+    let mut next = 0;
+    for segment in store.segments()?.iter().take_while(|segment| segment.first < size) {
+        let begin = |header: Header| {
+            let (tree, wanted) = &mut *growing.borrow_mut();
+            if tree.size() == 0 {
+                *tree = Tree::from_peaks(header.first, header.peaks).map_err(|error| error.to_string())?;
+                wanted.found_peaks(tree);
+            }
+            Ok(tree.size())
+        };
+        let mut visit = |leaf: Leaf<'_>| {
+            let (tree, wanted) = &mut *growing.borrow_mut();
+            wanted.found(0, leaf.seq, leaf.hash);
+            tree.push_noting(leaf.hash, |level, hash| wanted.found(level, leaf.seq >> level, hash));
+        };
+        next = walk_segment(store, segment, (next, size), begin, &mut visit)?;
+    }
+    ask(&mut growing.into_inner().1).map_err(failed)
+}
+
+/// The nodes of a tree that are wanted, and those that were found.
+struct Nodes(BTreeMap<(u32, u64), Hash>);
+
+impl Nodes {
+    fn found(&mut self, level: u32, index: u64, hash: Hash) {
+        if let Some(node) = self.0.get_mut(&(level, index)) {
+            *node = hash;
+        }
+    }
+
+    /// Of what is purged only the peaks are known, and no proof of what is left takes more.
+    fn found_peaks(&mut self, tree: &Tree) {
+        let mut end = 0;
+        let levels = (0..64).rev().filter(|level| tree.size() >> level & 1 == 1);
+        for (level, peak) in levels.zip(tree.peaks()) {
+            self.found(level, end >> level, *peak);
+            end += 1 << level;
+        }
+    }
+}
+
+impl HashReader for Nodes {
+    type Error = ProofError;
+
+    fn hash(&mut self, level: u32, index: u64) -> Result<Hash, ProofError> {
+        Ok(*self.0.entry((level, index)).or_insert(Hash::ZERO))
+    }
+}
+
+/// So many hashes are read into memory for a proof (2 MiB); for more, the log is gone over in constant memory.
+const IN_MEMORY_MAX: u64 = 65_536;

@@ -1,0 +1,208 @@
+//! Crashes at every step: nothing acknowledged is missing, and the log is sound.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::simulated::{Plan, SimulatedDisk};
+use crate::error::Cause;
+use crate::event::{Actor, Event, action};
+use crate::log::{AuditLog, Receipt};
+use crate::reader::LogReader;
+use crate::sign::{Signer, SigningKey};
+use crate::store::FileStore;
+use crate::verify::Verifier;
+
+/// The life of a log, up to where it fails: opening, appends over several segments, an erasure, a purge, closing. Gives
+/// what was acknowledged.
+fn live(disk: &SimulatedDisk, key: &Arc<SigningKey>, rounds: usize) -> Vec<Receipt> {
+    let mut acknowledged = Vec::new();
+    let Ok(log) = open(disk, key) else { return acknowledged };
+    for round in 0..rounds {
+        match log.append(event(round)) {
+            Ok(receipt) => acknowledged.push(receipt),
+            Err(_) => return acknowledged,
+        }
+        if round == 6 {
+            let _ = log.erase_personal_data([3..=4], "requested");
+        }
+        if round == 9 {
+            let _ = log.erase_records([2..=3], "retention");
+        }
+        if round == 12 {
+            let _ = log.purge(5);
+        }
+    }
+    let _ = log.close(Duration::from_secs(10));
+    acknowledged
+}
+
+fn open(disk: &SimulatedDisk, key: &Arc<SigningKey>) -> crate::Result<AuditLog> {
+    AuditLog::builder("auth.example.com/audit")
+        .signer(Arc::clone(key))
+        .without_checkpoint_file()
+        .lock_wait(Duration::from_secs(5))
+        .open(store(disk))
+}
+
+fn store(disk: &SimulatedDisk) -> FileStore {
+    FileStore::on_disk(Arc::new(disk.clone()), "audit").segment_size(3 * 1024)
+}
+
+fn event(round: usize) -> Event {
+    Event::new(action::AUTH_LOGIN_SUCCEEDED)
+        .actor(Actor::user(format!("usr_{round}")).email(format!("user{round}@example.com")))
+}
+
+fn key() -> Arc<SigningKey> {
+    Arc::new(SigningKey::from_seed("auth.example.com/audit".parse().expect("an origin"), &[7; 32]).expect("a key"))
+}
+
+/// Opens the log again, and checks that every acknowledged record is there with its hash, and that what was purged was
+/// announced.
+fn check(disk: &SimulatedDisk, key: &Arc<SigningKey>, acknowledged: &[Receipt], context: &str) {
+    let log = open(disk, key).unwrap_or_else(|error| panic!("{context}: does not open: {error}"));
+    let receipt = log
+        .append(event(1000))
+        .unwrap_or_else(|error| panic!("{context}: takes no event: {error}"));
+    // What was announced and interrupted is done in the background.
+    let verifier = Verifier::new(key.vkey().clone()).threads(1);
+    let verified = || {
+        verifier
+            .verify_store(&store(disk))
+            .unwrap_or_else(|error| panic!("{context}: {error}"))
+    };
+    let began = Instant::now();
+    while !verified().notices.is_empty() && began.elapsed() < Duration::from_secs(10) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    log.close(Duration::from_secs(10))
+        .unwrap_or_else(|error| panic!("{context}: does not close: {error}"));
+    let reader = LogReader::new(store(disk));
+    let first = reader.first().expect("readable").expect("records");
+    for receipt in acknowledged.iter().chain([&receipt]) {
+        if receipt.seq >= first {
+            let record = reader
+                .record(receipt.seq)
+                .unwrap_or_else(|error| panic!("{context}: {error}"));
+            assert_eq!(record.hash(), receipt.hash, "{context}: record {}", receipt.seq);
+        }
+    }
+    let report = verified();
+    assert!(report.is_sound(), "{context}: {report}");
+    assert!(report.notices.is_empty(), "{context}: {report}");
+}
+
+/// A sequence of answers that is the same for the same seed.
+fn choices(seed: u64) -> impl FnMut() -> bool {
+    let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
+    move || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state & 1 == 1
+    }
+}
+
+const ROUNDS: usize = 16;
+
+fn calls_of_a_life(key: &Arc<SigningKey>) -> u64 {
+    let disk = SimulatedDisk::new();
+    live(&disk, key, ROUNDS);
+    disk.calls()
+}
+
+#[test]
+fn power_lost_at_every_step() {
+    let key = key();
+    for at in 0..calls_of_a_life(&key) {
+        let disk = SimulatedDisk::new();
+        disk.plan(Plan::StopAt(at));
+        let acknowledged = live(&disk, &key, ROUNDS);
+        for seed in 0..4 {
+            let choose: &mut dyn FnMut() -> bool = match seed {
+                0 => &mut || false,
+                1 => &mut || true,
+                _ => &mut choices(at * 31 + seed),
+            };
+            let after = disk.after_power_loss(choose);
+            check(
+                &after,
+                &key,
+                &acknowledged,
+                &format!("power lost at call {at}, seed {seed}"),
+            );
+        }
+    }
+}
+
+#[test]
+fn killed_at_every_step() {
+    let key = key();
+    for at in 0..calls_of_a_life(&key) {
+        let disk = SimulatedDisk::new();
+        disk.plan(Plan::StopAt(at));
+        let acknowledged = live(&disk, &key, ROUNDS);
+        check(&disk.after_kill(), &key, &acknowledged, &format!("killed at call {at}"));
+    }
+}
+
+#[test]
+fn every_call_fails_once() {
+    let key = key();
+    for at in 0..calls_of_a_life(&key) {
+        let disk = SimulatedDisk::new();
+        disk.plan(Plan::FailAt(at));
+        let acknowledged = live(&disk, &key, ROUNDS);
+        disk.plan(Plan::Nothing);
+        check(&disk, &key, &acknowledged, &format!("call {at} failed"));
+        check(
+            &disk.after_power_loss(|| false),
+            &key,
+            &acknowledged,
+            &format!("call {at} failed, then power lost"),
+        );
+    }
+}
+
+#[test]
+fn a_failed_sync_whose_pages_look_clean() {
+    let key = key();
+    for at in 0..calls_of_a_life(&key) {
+        let disk = SimulatedDisk::new();
+        disk.plan(Plan::LoseAt(at));
+        let mut acknowledged = live(&disk, &key, ROUNDS);
+        disk.plan(Plan::Nothing);
+        if let Ok(log) = open(&disk, &key) {
+            acknowledged.push(log.append(event(500)).expect("a disk that works again"));
+            log.close(Duration::from_secs(10)).expect("a disk that works again");
+        }
+        check(
+            &disk.after_power_loss(|| false),
+            &key,
+            &acknowledged,
+            &format!("the sync at call {at} lost pages"),
+        );
+    }
+}
+
+#[test]
+fn a_full_disk_loses_nothing() {
+    let key = key();
+    for space in (0..20_000).step_by(700) {
+        let disk = SimulatedDisk::new();
+        disk.set_space_left(Some(space));
+        let acknowledged = live(&disk, &key, ROUNDS);
+        if acknowledged.len() < ROUNDS
+            && let Ok(log) = open(&disk, &key)
+        {
+            let error = (0..100).find_map(|round| log.append(event(round)).err());
+            let error = error.expect("the disk is full");
+            assert!(
+                matches!(error.cause(), Cause::Io { .. } | Cause::Poisoned(_)),
+                "{error}"
+            );
+        }
+        disk.set_space_left(None);
+        check(&disk, &key, &acknowledged, &format!("disk full after {space} bytes"));
+    }
+}

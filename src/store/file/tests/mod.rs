@@ -1,0 +1,5 @@
+#[cfg(feature = "zstd")]
+mod compressed;
+mod crash;
+mod keys;
+mod simulated;

@@ -1,0 +1,329 @@
+//! Appending commits to segment files.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use super::disk::{DiskFile, How, Lock};
+use super::layout::Layout;
+use super::position::{Position, PositionFile};
+use super::recovery::{Tail, moved_is_announced};
+use super::space::{Space, fill};
+use crate::error::{Cause, Error, Result};
+use crate::merkle::Tree;
+use crate::note::Origin;
+use crate::record::Header;
+use crate::store::{Commit, Head, Writer};
+
+/// How segments are cut and prepared.
+#[derive(Debug, Clone)]
+pub(super) struct Options {
+    pub(super) segment_size: u64,
+    pub(super) segment_age: Option<Duration>,
+    pub(super) space_ahead: bool,
+}
+
+/// The writer of a log directory.
+#[derive(Debug)]
+pub(super) struct FileWriter {
+    layout: Layout,
+    options: Options,
+    origin: Origin,
+    head: Option<Head>,
+    active: Option<Active>,
+    /// The first record of the segment that is being written, for the eraser: it must not touch that one.
+    active_first: Arc<AtomicU64>,
+    space: Option<Space>,
+    position_file: PositionFile,
+    /// Where the last commit begins, and how many bytes were written since that was saved.
+    position: Option<Position>,
+    unsaved_bytes: u64,
+    failed: Option<Error>,
+    _lock: Arc<dyn Lock>,
+}
+
+/// The segment that is being written.
+#[derive(Debug)]
+struct Active {
+    file: Box<dyn DiskFile>,
+    first: u64,
+    end: u64,
+    size: u64,
+    /// The space that it began with.
+    space: u64,
+    began: Instant,
+}
+
+impl Active {
+    fn new(file: Box<dyn DiskFile>, first: u64, end: u64, size: u64) -> Self {
+        Self {
+            file,
+            first,
+            end,
+            size,
+            space: size - end,
+            began: Instant::now(),
+        }
+    }
+
+    fn path(&self, layout: &Layout) -> std::path::PathBuf {
+        layout.segment(self.first)
+    }
+}
+
+impl FileWriter {
+    pub(super) fn new(
+        layout: Layout,
+        options: Options,
+        origin: Origin,
+        head: Option<Head>,
+        tail: Option<Tail>,
+        lock: Arc<dyn Lock>,
+    ) -> Result<Self> {
+        let position_file = PositionFile::open(&layout)?;
+        let space = options
+            .space_ahead
+            .then(|| Space::new(Arc::clone(&layout.disk), layout.spare(), options.segment_size));
+        let mut writer = Self {
+            layout,
+            options,
+            origin,
+            head,
+            active: None,
+            active_first: Arc::new(AtomicU64::new(u64::MAX)),
+            space,
+            position_file,
+            position: None,
+            unsaved_bytes: 0,
+            failed: None,
+            _lock: lock,
+        };
+        if let Some(tail) = tail {
+            let size = writer.small_space(tail.file.as_ref(), tail.end, tail.size);
+            writer.set_active(Active::new(tail.file, tail.segment.first, tail.end, size));
+        }
+        Ok(writer)
+    }
+
+    /// What the eraser must not touch: the segment from this record on.
+    pub(super) fn active_first(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.active_first)
+    }
+
+    fn set_active(&mut self, active: Active) {
+        self.active_first.store(active.first, Ordering::SeqCst);
+        self.active = Some(active);
+    }
+
+    /// Writes a little space ahead where there is none, and gives the file's size. Larger space comes with a prepared
+    /// file: zeros in the active file would be part of its next sync.
+    fn small_space(&self, file: &dyn DiskFile, end: u64, size: u64) -> u64 {
+        let wanted = (end + SMALL_SPACE).min(self.options.segment_size);
+        if !self.options.space_ahead || size >= wanted {
+            return size;
+        }
+        match fill(file, size.max(end), wanted) {
+            Ok(()) => wanted,
+            // No space on the disk: go on without.
+            Err(_) => {
+                let _ = file.set_size(size);
+                size
+            }
+        }
+    }
+
+    fn must_begin_segment(&self, bytes: u64) -> bool {
+        let Some(active) = &self.active else { return true };
+        let end = active.end + bytes;
+        let has_commits = self.head.as_ref().is_some_and(|head| head.tree.size() > active.first);
+        has_commits
+            && (end > self.options.segment_size
+                || self
+                    .options
+                    .segment_age
+                    .is_some_and(|age| active.began.elapsed() >= age)
+                || (end > active.size && self.space.as_ref().is_some_and(Space::is_ready)))
+    }
+
+    /// Begins the next segment. It has its name only once its header is durable.
+    fn begin_segment(&mut self, before: &Tree) -> Result<()> {
+        self.end_segment()?;
+        let spare = self.layout.spare();
+        if let Some(prepared) = self.space.as_ref().and_then(Space::take) {
+            return self.name_segment(prepared, &spare, before);
+        }
+        // The thread may be at work on the spare.
+        let new = self.layout.segment(before.size()).with_extension("new");
+        let file = self
+            .layout
+            .disk
+            .open(&new, How::Create)
+            .map_err(|error| Error::io("create", &new, error))?;
+        self.name_segment(file, &new, before)
+    }
+
+    fn name_segment(&mut self, file: Box<dyn DiskFile>, path: &std::path::Path, before: &Tree) -> Result<()> {
+        let header = Header {
+            first: before.size(),
+            origin: self.origin.as_str().to_owned(),
+            peaks: before.peaks().to_vec(),
+        };
+        let mut line = Vec::new();
+        header.write(&mut line);
+        file.write_all_at(&line, 0)
+            .map_err(|error| Error::io("write", path, error))?;
+        let end = line.len() as u64;
+        let size = file.size().map_err(|error| Error::io("read", path, error))?;
+        let size = self.small_space(file.as_ref(), end, size);
+        file.sync().map_err(|error| Error::io("sync", path, error))?;
+        self.layout.rename(path, &self.layout.segment(header.first))?;
+        self.layout.sync_folder(&self.layout.segments_folder())?;
+        self.set_active(Active::new(file, header.first, end, size));
+        Ok(())
+    }
+
+    /// Cuts off the space ahead, durably, before anything follows the segment.
+    fn end_segment(&mut self) -> Result<()> {
+        if let Some(active) = self.active.take() {
+            let path = active.path(&self.layout);
+            if active.size != active.end {
+                active
+                    .file
+                    .set_size(active.end)
+                    .map_err(|error| Error::io("truncate", &path, error))?;
+                active.file.sync().map_err(|error| Error::io("sync", &path, error))?;
+            }
+            self.active_first.store(u64::MAX, Ordering::SeqCst);
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, commit: &Commit<'_>) -> Result<()> {
+        let length = commit.bytes.len() as u64;
+        if self.must_begin_segment(length) {
+            self.begin_segment(commit.before)?;
+        }
+        let Some(active) = &mut self.active else {
+            return Err(Cause::Closed.into());
+        };
+        let start = active.end;
+        if let Err(error) = active.file.write_all_at(commit.bytes, start) {
+            return Err(Error::io("write", &active.path(&self.layout), error));
+        }
+        if let Err(error) = active.file.sync() {
+            return Err(Error::io("sync", &active.path(&self.layout), error));
+        }
+        active.end += length;
+        active.size = active.size.max(active.end);
+        if let Some(space) = &mut self.space
+            && active.size - active.end < active.space / 2
+            && !space.is_ready()
+        {
+            space.want();
+        }
+        let segment = active.first;
+        self.advance_head(commit);
+        self.advance_position(segment, start, commit);
+        Ok(())
+    }
+
+    fn advance_head(&mut self, commit: &Commit<'_>) {
+        let lines = commit
+            .bytes
+            .get(..commit.bytes.len().saturating_sub(1))
+            .unwrap_or_default();
+        let mut from_end = lines.rsplit(|byte| *byte == b'\n');
+        from_end.next();
+        let last_line = from_end.next().unwrap_or_default();
+        match &mut self.head {
+            Some(head) => {
+                head.tree.clone_from(commit.after);
+                head.last = commit.last();
+                head.last_line.clear();
+                head.last_line.extend_from_slice(last_line);
+                head.checkpoint = commit.checkpoint.clone();
+            }
+            None => {
+                self.head = Some(Head {
+                    tree: commit.after.clone(),
+                    last: commit.last(),
+                    last_line: last_line.to_vec(),
+                    checkpoint: commit.checkpoint.clone(),
+                });
+            }
+        }
+    }
+
+    fn advance_position(&mut self, segment: u64, start: u64, commit: &Commit<'_>) {
+        self.unsaved_bytes += commit.bytes.len() as u64;
+        match &mut self.position {
+            Some(position) => {
+                position.segment = segment;
+                position.offset = start;
+                position.tree.clone_from(commit.before);
+                position.prev = Some(*commit.prev);
+            }
+            None => {
+                let (tree, prev) = (commit.before.clone(), Some(*commit.prev));
+                self.position = Some(Position {
+                    segment,
+                    offset: start,
+                    tree,
+                    prev,
+                });
+            }
+        }
+        if self.unsaved_bytes >= POSITION_EVERY {
+            self.save_position();
+        }
+    }
+
+    fn save_position(&mut self) {
+        if let Some(position) = &self.position {
+            self.position_file.save(position);
+            self.unsaved_bytes = 0;
+        }
+    }
+
+    /// Runs a step that poisons the writer if it fails.
+    fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        if let Some(error) = &self.failed {
+            return Err(error.clone());
+        }
+        step(self).inspect_err(|error| self.failed = Some(error.clone()))
+    }
+}
+
+impl Writer for FileWriter {
+    fn append(&mut self, commit: &Commit<'_>) -> Result<()> {
+        if self.failed.is_none() {
+            commit.check_continues(self.head.as_ref())?;
+        }
+        self.guarded(|writer| writer.write(commit))
+    }
+
+    fn seal(&mut self) -> Result<()> {
+        self.guarded(Self::end_segment)
+    }
+
+    fn moved_is_announced(&mut self) -> Result<()> {
+        self.guarded(|writer| moved_is_announced(&writer.layout))
+    }
+
+    fn close(&mut self) -> Result<()> {
+        self.space = None;
+        self.guarded(|writer| {
+            writer.end_segment()?;
+            writer.save_position();
+            Ok(())
+        })?;
+        self.failed = Some(Cause::Closed.into());
+        Ok(())
+    }
+}
+
+/// Space written into a file that has none, before anything is appended to it.
+const SMALL_SPACE: u64 = 1024 * 1024;
+
+/// How far the position cache may lag the head, in bytes.
+const POSITION_EVERY: u64 = 512 * 1024;

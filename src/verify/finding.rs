@@ -1,0 +1,301 @@
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// What a finding is about (FORMAT §9).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum FindingKind {
+    /// A header, a checkpoint, record 0, the vkey or the trusted checkpoint names another origin.
+    WrongOrigin,
+    /// The log is shorter than the trusted checkpoint.
+    RolledBack,
+    /// Records are gone: a gap between segments, or a beginning after 0 that no `audit_log.purged` covers.
+    MissingRecords,
+    /// A record, or its personal data, is erased and no announcement of that kind covers it.
+    UnannouncedErasure,
+    /// `seq` has a gap, a repeat or a step back within a segment.
+    BadSequence,
+    /// `prev` is not the hash of the record before.
+    BrokenLink,
+    /// A line, a file or an announcement breaks FORMAT §1, §4, §5 or §7.
+    Malformed,
+    /// A checkpoint or a rotation breaks FORMAT §3 or §6.
+    BadSignature,
+    /// A checkpoint's root or size, or a header's `peaks`, is not that of the records.
+    WrongRoot,
+    /// The log does not contain the tree of the trusted checkpoint.
+    Forked,
+    /// `recorded_at` is not of its form, or steps back where it may not.
+    BadTime,
+    /// Records follow the last checkpoint.
+    UnsignedTail,
+}
+
+impl FindingKind {
+    /// The name that FORMAT §9 gives it: `broken_link`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::BrokenLink => "broken_link",
+            Self::BadSequence => "bad_sequence",
+            Self::BadTime => "bad_time",
+            Self::WrongRoot => "wrong_root",
+            Self::BadSignature => "bad_signature",
+            Self::WrongOrigin => "wrong_origin",
+            Self::UnsignedTail => "unsigned_tail",
+            Self::MissingRecords => "missing_records",
+            Self::UnannouncedErasure => "unannounced_erasure",
+            Self::RolledBack => "rolled_back",
+            Self::Forked => "forked",
+        }
+    }
+
+    /// Causes come before what they cause.
+    ///
+    /// First what is about the log as a whole: it is another log, its keys are others, or content of it is gone; that explains whatever else is found. Then what breaks at a place in it: there
+    /// the earliest place counts, because a chain that breaks is broken from there on, and at one place the kinds count in their order. Then what follows from a break
+    /// (`forked` stands first only where the log is sound in itself), and last what explains nothing but itself.
+    fn class(self) -> u8 {
+        match self {
+            Self::WrongOrigin => 0,
+            Self::RolledBack => 1,
+            Self::MissingRecords => 2,
+            Self::UnannouncedErasure => 3,
+            Self::BadSequence | Self::BrokenLink | Self::Malformed | Self::BadSignature | Self::WrongRoot => 4,
+            Self::Forked => 5,
+            Self::BadTime => 6,
+            Self::UnsignedTail => 7,
+        }
+    }
+}
+
+impl fmt::Display for FindingKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// One breach of the format, with its evidence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Finding {
+    /// What it is about.
+    pub kind: FindingKind,
+    /// The record it is about, where it is about one.
+    pub seq: Option<u64>,
+    /// Where it was found: the path below the log directory, or `trusted checkpoint`.
+    pub file: String,
+    /// The line in the file, from 1.
+    pub line: Option<u64>,
+    /// What should stand there.
+    pub expected: Option<String>,
+    /// What stands there.
+    pub found: Option<String>,
+    /// What is wrong, in words.
+    pub detail: String,
+}
+
+impl Finding {
+    pub(super) fn new(kind: FindingKind, file: &str, detail: impl Into<String>) -> Self {
+        let (seq, line, expected, found) = (None, None, None, None);
+        Self {
+            kind,
+            seq,
+            file: file.to_owned(),
+            line,
+            expected,
+            found,
+            detail: detail.into(),
+        }
+    }
+
+    pub(super) fn seq(mut self, seq: u64) -> Self {
+        self.seq = Some(seq);
+        self
+    }
+
+    pub(super) fn line(mut self, line: u64) -> Self {
+        self.line = Some(line);
+        self
+    }
+
+    pub(super) fn differs(mut self, expected: impl fmt::Display, found: impl fmt::Display) -> Self {
+        self.expected = Some(shown(&expected.to_string()));
+        self.found = Some(shown(&found.to_string()));
+        self
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.detail)?;
+        match (&self.expected, &self.found) {
+            (Some(expected), Some(found)) => write!(f, " (expected {expected}, found {found})")?,
+            (Some(expected), None) => write!(f, " (expected {expected})")?,
+            (None, Some(found)) => write!(f, " (found {found})")?,
+            (None, None) => {}
+        }
+        write!(f, ", in {}", self.file)?;
+        self.line.map_or(Ok(()), |line| write!(f, " line {line}"))?;
+        self.seq.map_or(Ok(()), |seq| write!(f, ", seq {seq}"))
+    }
+}
+
+/// What does not make a log unsound (FORMAT §9), and what a report leaves out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Notice {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// The first record it is about, where it is about records.
+    pub seq: Option<u64>,
+    /// What there is to know, in words.
+    pub detail: String,
+}
+
+/// What a notice is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum NoticeKind {
+    /// A record that an announcement names still has that content: the next opening removes it.
+    PendingErasure,
+    /// The trusted checkpoint is older than the first retained record.
+    NotComparable,
+    /// There are more findings than a report keeps.
+    MoreFindings,
+}
+
+impl NoticeKind {
+    /// The name that FORMAT §9 gives it: `pending_erasure`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::PendingErasure => "pending_erasure",
+            Self::NotComparable => "not_comparable",
+            Self::MoreFindings => "more_findings",
+        }
+    }
+}
+
+impl fmt::Display for NoticeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.kind, self.detail)
+    }
+}
+
+/// Findings in a bounded amount of memory: the first of each kind, and how many there are.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Findings {
+    kept: Vec<Placed>,
+    counts: BTreeMap<FindingKind, u64>,
+}
+
+/// A finding and its place in the order of the log.
+#[derive(Debug, Clone)]
+struct Placed {
+    class: u8,
+    place: Place,
+    finding: Finding,
+}
+
+/// The first record of a segment, and the line at which the log is broken: a link that does not fit shows at the line behind it.
+pub(super) type Place = (u64, u64);
+
+impl Findings {
+    /// Takes a finding. Gives its index if it is kept: beyond [`KEPT_MAX`] of a kind, only the number grows.
+    pub(super) fn push(&mut self, place: Place, finding: Finding) -> Option<usize> {
+        self.push_as(finding.kind.class(), place, finding)
+    }
+
+    /// Takes a finding about the keys of the whole log, which explains whatever does not verify.
+    pub(super) fn push_about_keys(&mut self, finding: Finding) {
+        self.push_as(FindingKind::WrongOrigin.class(), (0, 0), finding);
+    }
+
+    fn push_as(&mut self, class: u8, place: Place, finding: Finding) -> Option<usize> {
+        let count = self.counts.entry(finding.kind).or_default();
+        *count += 1;
+        (*count <= KEPT_MAX).then(|| {
+            self.kept.push(Placed { class, place, finding });
+            self.kept.len() - 1
+        })
+    }
+
+    /// Adds words to the detail of a finding that is kept.
+    pub(super) fn amend(&mut self, index: usize, words: &str) {
+        if let Some(placed) = self.kept.get_mut(index) {
+            placed.finding.detail.push_str(words);
+        }
+    }
+
+    /// Takes all that `later` holds. Of each kind the first ones are kept.
+    pub(super) fn append(&mut self, later: Findings) {
+        for (kind, count) in later.counts {
+            *self.counts.entry(kind).or_default() += count;
+        }
+        self.kept.extend(later.kept);
+        self.bound(&mut BTreeMap::new());
+    }
+
+    /// Drops the findings that stand behind enough others of their kind; `kept` counts those, and goes on counting.
+    pub(super) fn bound(&mut self, kept: &mut BTreeMap<FindingKind, u64>) {
+        self.kept.retain(|placed| {
+            let kept = kept.entry(placed.finding.kind).or_default();
+            *kept += 1;
+            *kept <= KEPT_MAX
+        });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.counts.is_empty()
+    }
+
+    /// How many there are, kept or not.
+    pub(super) fn count(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    pub(super) fn has(&self, kind: FindingKind) -> bool {
+        self.counts.contains_key(&kind)
+    }
+
+    /// The findings that are kept, the most important first.
+    pub(super) fn into_sorted(mut self) -> Vec<Finding> {
+        self.kept.sort_by(Placed::order);
+        self.kept.into_iter().map(|placed| placed.finding).collect()
+    }
+}
+
+impl Placed {
+    fn order(&self, other: &Self) -> Ordering {
+        let key = |placed: &Self| (placed.class, placed.place, placed.finding.kind);
+        key(self).cmp(&key(other))
+    }
+}
+
+/// Text of the log as a message shows it: control characters escaped, and shortened.
+pub(super) fn shown(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars().take(SHOWN_MAX) {
+        match character.is_control() {
+            true => out.extend(character.escape_default()),
+            false => out.push(character),
+        }
+    }
+    if text.chars().nth(SHOWN_MAX).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// How many findings of a kind are kept: a log of nothing but bad lines must not fill the memory.
+pub(super) const KEPT_MAX: u64 = 200;
+
+/// How many characters of a text are shown.
+const SHOWN_MAX: usize = 200;

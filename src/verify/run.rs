@@ -1,0 +1,412 @@
+//! A run over a store: which segments, on how many threads, and what to read again.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use super::Verifier;
+use super::finding::Findings;
+use super::guess::{Guess, origin_of, rotations_in};
+use super::judge::{Judge, Judged};
+use super::keys::{KeyRing, read_kept, starting_keys};
+use super::own::Rotation;
+use super::progress::Meter;
+use super::reading::check_segment;
+use super::report::Report;
+use super::segment::{Rules, SegmentSummary};
+use crate::error::{Cause, Error, Result};
+use crate::merkle::Tree;
+use crate::note::{Origin, VerifierKey};
+use crate::store::{Segment, Store};
+
+/// The part of a log that a run is about, fixed when it begins.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Whether a writer has the log.
+    pub(super) is_live: bool,
+    /// Beside a writer, the size with which the run ends.
+    pub(super) end: Option<u64>,
+    pub(super) segments: Vec<Segment>,
+}
+
+impl Plan {
+    /// Fixes what a run is about. Beside a writer it ends with the last whole commit that is seen now (FORMAT §9).
+    fn new(store: &dyn Store) -> Result<Self> {
+        let is_live = store.has_writer()?;
+        let listed = if is_live { store.segments()? } else { Vec::new() };
+        let newest = if is_live { store.newest_checkpoint() } else { Ok(None) };
+        let mut end = match newest {
+            Ok(newest) => newest.map(|checkpoint| checkpoint.checkpoint().size()),
+            // The newest checkpoint is none: what stands there is read, and told as a finding.
+            Err(error) if matches!(error.cause(), Cause::Damaged { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        let mut segments = store.segments()?;
+        // What stood before a segment when it was listed was whole then: a newest checkpoint from before it is not the newest.
+        end = end.filter(|end| listed.last().is_none_or(|last| *end >= last.first));
+        if let Some(end) = end {
+            segments.retain(|segment| segment.first < end);
+        }
+        Ok(Self { is_live, end, segments })
+    }
+
+    pub(super) fn rules<'a>(
+        &'a self,
+        verifier: &Verifier,
+        at: usize,
+        keys: KeyRing,
+        before: Option<Tree>,
+    ) -> Option<Rules<'a>> {
+        let segment = self.segments.get(at)?;
+        let is_last = at + 1 == self.segments.len();
+        Some(Rules {
+            name: &segment.name,
+            first: segment.first,
+            keys,
+            before: before.or((segment.first == 0).then(Tree::new)),
+            is_last,
+            end: self.end.filter(|_| is_last),
+            root_at: verifier.trusted.as_ref().map(|trusted| trusted.checkpoint().size()),
+        })
+    }
+}
+
+/// Verifies a store. What looks broken and may be a writer's doing is read once more.
+pub(super) fn run(verifier: &Verifier, store: &dyn Store) -> Result<Report> {
+    let mut sound = BTreeMap::new();
+    for attempt in 1..=ATTEMPTS_MAX {
+        let mut plan = Plan::new(store)?;
+        if plan.segments.is_empty() && store.segments()?.is_empty() {
+            return Err(Error::configuration(
+                "log",
+                "there are no segments here: this is no log, or an empty one",
+            ));
+        }
+        let Some(report) = attempt_with(verifier, store, &mut plan, &mut sound)? else {
+            continue;
+        };
+        let is_live = store.has_writer()?;
+        let may_be_passing = plan.is_live || is_live || is_about_the_tail(&report, &plan);
+        let is_confirmed = attempt > 1 && plan.is_live == is_live;
+        if report.is_sound() || !may_be_passing || is_confirmed || attempt == ATTEMPTS_MAX {
+            return Ok(report);
+        }
+    }
+    Err(Error::configuration("log", "its segments vanish while they are read"))
+}
+
+/// Verifies one segment by itself.
+pub(super) fn run_segment(verifier: &Verifier, store: &dyn Store, segment: &Segment) -> Result<Report> {
+    let whole = Plan::new(store)?;
+    let end = whole
+        .end
+        .filter(|_| whole.segments.last().is_some_and(|last| last.first == segment.first));
+    let plan = Plan {
+        is_live: whole.is_live,
+        end,
+        segments: vec![segment.clone()],
+    };
+    let meter = Meter::new(verifier.progress.as_ref(), None);
+    let kept = Kept {
+        rotations: Vec::new(),
+        broken: Vec::new(),
+    };
+    let mut best: Option<Judged> = None;
+    for vkey in &vkeys_of_log(verifier, store, &plan.segments) {
+        let rotations = rotations_in(store, segment, vkey.name()).unwrap_or_default();
+        let keys = starting_keys(vkey, &[], &rotations);
+        let rules = plan.rules(verifier, 0, keys, None);
+        let summary = rules
+            .map(|rules| check_segment(store, &rules, &meter))
+            .transpose()?
+            .flatten();
+        let summary =
+            summary.ok_or_else(|| Error::configuration("segment", format!("there is no {}", segment.name)))?;
+        let judge = Judge {
+            verifier,
+            store,
+            plan: &plan,
+            kept: &kept,
+            meter: &meter,
+        };
+        let judged = judge.judge_segment(vkey, summary)?;
+        if best
+            .as_ref()
+            .is_none_or(|best| judged.report.findings_total < best.report.findings_total)
+        {
+            best = Some(judged);
+        }
+    }
+    best.map(|best| best.report).ok_or_else(no_vkey)
+}
+
+/// One go. `sound` holds the segments that an earlier one found sound. `None` if nothing of what the run is about is left.
+fn attempt_with(
+    verifier: &Verifier,
+    store: &dyn Store,
+    plan: &mut Plan,
+    sound: &mut BTreeMap<u64, (String, SegmentSummary)>,
+) -> Result<Option<Report>> {
+    let vkeys = vkeys_of_log(verifier, store, &plan.segments);
+    let Some(origin) = vkeys.first().map(|vkey| vkey.name().clone()) else {
+        return Err(no_vkey());
+    };
+    let mut guess = Guess::new(store, &plan.segments, &origin);
+    guess.find_rotations(store, &plan.segments, &vkeys);
+    let first = plan.segments.first().map_or(0, |segment| segment.first);
+    let kept = Kept::read(store, &origin)?;
+    let vkeys = likeliest_first(vkeys, &guess, &kept);
+    let Some(likeliest) = vkeys.first() else {
+        return Err(no_vkey());
+    };
+    let keys = guess.keys(likeliest, &kept.before(first));
+
+    let newest = if plan.is_live || verifier.progress.is_none() {
+        None
+    } else {
+        store.newest_checkpoint().ok().flatten()
+    };
+    let size = plan.end.or(newest.map(|newest| newest.checkpoint().size()));
+    let meter = Meter::new(verifier.progress.as_ref(), size.map(|size| size.saturating_sub(first)));
+    let checked = Pass {
+        verifier,
+        store,
+        plan,
+        keys: &keys,
+        meter: &meter,
+    }
+    .run(sound)?;
+    let Some(mut summaries) = drop_purged(store, plan, checked)? else {
+        return Ok(None);
+    };
+
+    // A rotation is kept before its segment is removed: whatever is gone by now is found there.
+    let kept = Kept::read(store, &origin)?;
+    let mut best: Option<Judged> = None;
+    for vkey in &vkeys {
+        let judge = Judge {
+            verifier,
+            store,
+            plan,
+            kept: &kept,
+            meter: &meter,
+        };
+        let Some(judged) = judge.judge(vkey, &mut summaries)? else {
+            return Ok(None);
+        };
+        let fits = judged.keys_fit;
+        if fits
+            || best
+                .as_ref()
+                .is_none_or(|best| judged.report.findings_total < best.report.findings_total)
+        {
+            best = Some(judged);
+        }
+        if fits {
+            break;
+        }
+    }
+    let last = summaries.pop();
+    for (segment, summary) in plan
+        .segments
+        .iter()
+        .zip(summaries)
+        .filter(|(_, summary)| summary.findings.is_empty())
+    {
+        sound.insert(segment.first, (segment.name.clone(), summary));
+    }
+    drop(last);
+    Ok(best.map(|best| best.report))
+}
+
+/// The vkeys that name the log that the first header names. Where none does, the first one that was given: the report says that it is of another log.
+fn vkeys_of_log(verifier: &Verifier, store: &dyn Store, segments: &[Segment]) -> Vec<VerifierKey> {
+    let origin = segments
+        .first()
+        .and_then(|segment| origin_of(store, segment).ok().flatten());
+    let named = verifier
+        .vkeys
+        .iter()
+        .filter(|vkey| origin.as_deref() == Some(vkey.name().as_str()));
+    let vkeys: Vec<VerifierKey> = named.cloned().collect();
+    if vkeys.is_empty() {
+        verifier.vkeys.iter().take(1).cloned().collect()
+    } else {
+        vkeys
+    }
+}
+
+/// The vkeys, those first that the log seems to know.
+fn likeliest_first(vkeys: Vec<VerifierKey>, guess: &Guess, kept: &Kept) -> Vec<VerifierKey> {
+    let (mut known, unknown): (Vec<VerifierKey>, Vec<VerifierKey>) = vkeys.into_iter().partition(|vkey| {
+        guess.names(vkey)
+            || kept
+                .rotations
+                .iter()
+                .any(|(_, rotation)| rotation.old == *vkey || rotation.new == *vkey)
+    });
+    known.extend(unknown);
+    known
+}
+
+fn no_vkey() -> Error {
+    Error::configuration("vkey", "no vkey was given")
+}
+
+/// Leaves out the segments that a purge removed before they were read. One that is gone without those before it is missing, and stays so.
+fn drop_purged(
+    store: &dyn Store,
+    plan: &mut Plan,
+    checked: Vec<Option<SegmentSummary>>,
+) -> Result<Option<Vec<SegmentSummary>>> {
+    if checked.iter().any(Option::is_none) {
+        let first = store.segments()?.first().map_or(u64::MAX, |segment| segment.first);
+        let kept: Vec<bool> = plan
+            .segments
+            .iter()
+            .zip(&checked)
+            .map(|(segment, summary)| summary.is_some() && segment.first >= first)
+            .collect();
+        let mut keep = kept.iter();
+        plan.segments.retain(|_| keep.next().copied().unwrap_or_default());
+        let summaries: Vec<_> = checked
+            .into_iter()
+            .zip(kept)
+            .filter_map(|(summary, keep)| summary.filter(|_| keep))
+            .collect();
+        return Ok(Some(summaries).filter(|summaries| !summaries.is_empty()));
+    }
+    let summaries: Vec<_> = checked.into_iter().flatten().collect();
+    Ok(Some(summaries).filter(|summaries| !summaries.is_empty()))
+}
+
+/// Whether what was found may be the last segment's tail in the middle of a write.
+fn is_about_the_tail(report: &Report, plan: &Plan) -> bool {
+    let last = plan.segments.last();
+    report
+        .findings
+        .iter()
+        .any(|finding| last.is_some_and(|last| last.name == finding.file))
+}
+
+/// Rotations of purged segments.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// Those that verify, with the name of the file, in order.
+    pub(super) rotations: Vec<(String, Rotation)>,
+    /// The files that do not, and why.
+    pub(super) broken: Vec<(String, String)>,
+}
+
+impl Kept {
+    fn read(store: &dyn Store, origin: &Origin) -> Result<Self> {
+        let (mut rotations, mut broken) = (Vec::new(), Vec::new());
+        for kept in store.kept_rotations()? {
+            match read_kept(&kept, origin) {
+                Ok(rotation) => rotations.push((kept.name, rotation)),
+                Err(problem) => broken.push((kept.name, problem)),
+            }
+        }
+        rotations.sort_by_key(|(_, rotation)| rotation.seq);
+        Ok(Self { rotations, broken })
+    }
+
+    /// The rotations before the record `first`.
+    pub(super) fn before(&self, first: u64) -> Vec<Rotation> {
+        let before = self.rotations.iter().filter(|(_, rotation)| rotation.seq < first);
+        before.map(|(_, rotation)| rotation.clone()).collect()
+    }
+}
+
+/// Verifying all segments beside each other.
+struct Pass<'a> {
+    verifier: &'a Verifier,
+    store: &'a dyn Store,
+    plan: &'a Plan,
+    /// The keys at the beginning of each segment, as far as they are guessed.
+    keys: &'a [KeyRing],
+    meter: &'a Meter<'a>,
+}
+
+/// What the threads of a pass have so far.
+#[derive(Default)]
+struct Results {
+    summaries: BTreeMap<usize, Option<SegmentSummary>>,
+    error: Option<(usize, Error)>,
+}
+
+impl Pass<'_> {
+    /// Verifies what `sound` does not hold. Gives each segment's summary, in order; `None` for one that is gone.
+    fn run(&self, sound: &mut BTreeMap<u64, (String, SegmentSummary)>) -> Result<Vec<Option<SegmentSummary>>> {
+        let mut results = Results::default();
+        let last = self.plan.segments.len().saturating_sub(1);
+        for (at, segment) in self.plan.segments.iter().enumerate().take(last) {
+            if let Some((_, summary)) = sound.remove(&segment.first).filter(|(name, _)| *name == segment.name) {
+                results.summaries.insert(at, Some(summary));
+            }
+        }
+        let open: Vec<usize> = (0..self.plan.segments.len())
+            .filter(|at| !results.summaries.contains_key(at))
+            .collect();
+        let (next, failed, results) = (AtomicUsize::new(0), AtomicBool::new(false), Mutex::new(results));
+        let work = || {
+            while !failed.load(Ordering::Relaxed)
+                && let Some(at) = open.get(next.fetch_add(1, Ordering::Relaxed))
+            {
+                let checked = self.check(*at);
+                let mut results = results.lock().unwrap_or_else(PoisonError::into_inner);
+                failed.fetch_or(checked.is_err(), Ordering::Relaxed);
+                results.take(*at, checked);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.verifier.thread_count().min(open.len()) {
+                scope.spawn(work);
+            }
+            work();
+        });
+        let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match results.error {
+            Some((_, error)) => Err(error),
+            None => Ok(results.summaries.into_values().collect()),
+        }
+    }
+
+    fn check(&self, at: usize) -> Result<Option<SegmentSummary>> {
+        let keys = self.keys.get(at).cloned();
+        match keys.and_then(|keys| self.plan.rules(self.verifier, at, keys, None)) {
+            Some(rules) => check_segment(self.store, &rules, self.meter),
+            None => Ok(None),
+        }
+    }
+}
+
+impl Results {
+    fn take(&mut self, at: usize, checked: Result<Option<SegmentSummary>>) {
+        match checked {
+            Ok(summary) => {
+                let has_findings = summary.as_ref().is_some_and(|summary| !summary.findings.is_empty());
+                self.summaries.insert(at, summary);
+                if has_findings {
+                    self.bound_findings();
+                }
+            }
+            Err(error) => {
+                if self.error.as_ref().is_none_or(|(earlier, _)| at < *earlier) {
+                    self.error = Some((at, error));
+                }
+            }
+        }
+    }
+
+    /// Drops what no report will hold: of each kind the first findings in the log are kept, and segments that are not done yet can only add earlier ones.
+    fn bound_findings(&mut self) {
+        let mut kept = BTreeMap::new();
+        for summary in self.summaries.values_mut().flatten() {
+            Findings::bound(&mut summary.findings, &mut kept);
+        }
+    }
+}
+
+/// How often a run begins anew where a writer is in its way.
+const ATTEMPTS_MAX: u32 = 5;

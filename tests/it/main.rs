@@ -1,0 +1,28 @@
+//! Integration tests: what must never happen, through the public interface alone.
+
+mod append;
+mod caches;
+#[cfg(feature = "cli")]
+mod cli;
+mod clock;
+mod closing;
+mod crash;
+mod disk;
+mod erasure;
+mod foreign;
+mod ids;
+mod oracle;
+mod place;
+mod queue;
+mod reading;
+mod rotation;
+mod rules;
+mod scene;
+mod scribe;
+mod segments;
+mod signer;
+mod stores;
+mod tampering;
+mod tickets;
+mod vectors;
+mod writers;
