@@ -23,4 +23,5 @@ pub fn peak_memory() -> Option<u64> {
     Some(kibibytes * 1024)
 }
 
-const CHILD: &str = "INDELIBLE_BENCH_CHILD";
+/// The variable that names the child.
+pub(crate) const CHILD: &str = "INDELIBLE_BENCH_CHILD";

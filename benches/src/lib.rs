@@ -11,6 +11,7 @@
 //! Data stands in the folder `INDELIBLE_BENCH_DIR`, or where temporary files stand, and is removed at the end. It must be on a disk: in memory a sync costs nothing.
 
 pub mod arguments;
+pub mod callgrind;
 pub mod child;
 pub mod events;
 pub mod folder;

@@ -1,26 +1,38 @@
 //! A store that keeps nothing but the head of its log: what is left of an append is the processor's work.
 
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use indelible::store::{Commit, Eraser, Erasure, Head, KeptRotation, Lines, Opened, Opening, Segment, Store, Writer};
 use indelible::{AuditLog, Result, SignedCheckpoint, SigningKey};
 
 use crate::events::ORIGIN;
 
-/// The store.
-#[derive(Debug)]
-pub struct Nowhere;
+/// The store. Whoever holds the gate holds up its writer.
+#[derive(Debug, Clone, Default)]
+pub struct Nowhere {
+    gate: Arc<Mutex<()>>,
+}
 
-/// A log in it.
-pub fn open() -> AuditLog {
-    let key = SigningKey::generate(ORIGIN.parse().expect("an origin")).expect("a key");
-    let builder = AuditLog::builder(ORIGIN).signer(key).without_checkpoint_file();
-    builder.open(Nowhere).expect("a log")
+impl Nowhere {
+    /// Holds up the writer until it is dropped.
+    pub fn hold(&self) -> MutexGuard<'_, ()> {
+        self.gate.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A log in it.
+    pub fn open(&self) -> AuditLog {
+        let key = SigningKey::generate(ORIGIN.parse().expect("an origin")).expect("a key");
+        let builder = AuditLog::builder(ORIGIN).signer(key).without_checkpoint_file();
+        let builder = builder.queue_bytes(usize::MAX / 2);
+        builder.open(self.clone()).expect("a log")
+    }
 }
 
 impl Store for Nowhere {
     fn open(&self, _: &Opening<'_>) -> Result<Opened> {
         Ok(Opened {
-            writer: Box::new(Nobody),
-            eraser: Box::new(Nobody),
+            writer: Box::new(Nobody(self.clone())),
+            eraser: Box::new(Nobody(self.clone())),
             head: None::<Head>,
             moved: Vec::new(),
         })
@@ -48,10 +60,11 @@ impl Store for Nowhere {
 }
 
 #[derive(Debug)]
-struct Nobody;
+struct Nobody(Nowhere);
 
 impl Writer for Nobody {
     fn append(&mut self, _: &Commit<'_>) -> Result<()> {
+        drop(self.0.hold());
         Ok(())
     }
 

@@ -1,5 +1,6 @@
 //! The log itself, as a host opens it.
 
+use std::path::Path;
 use std::time::Duration;
 
 use indelible::{AuditLog, FileStore};
@@ -9,7 +10,12 @@ use crate::folder::Folder;
 
 /// A log on disk with a key file and the checkpoint beside it, all as they are unless told otherwise.
 pub fn open(folder: &Folder, name: &str) -> AuditLog {
-    let builder = AuditLog::builder(ORIGIN).key_file(folder.join(&format!("{name}.key")));
+    open_in(folder.path(), name)
+}
+
+/// The same in any folder.
+pub fn open_in(folder: &Path, name: &str) -> AuditLog {
+    let builder = AuditLog::builder(ORIGIN).key_file(folder.join(format!("{name}.key")));
     builder.open(FileStore::new(folder.join(name))).expect("open a log")
 }
 

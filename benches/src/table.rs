@@ -65,14 +65,23 @@ pub fn count(number: f64) -> String {
     out
 }
 
-/// A ratio beside what it is to be: at least, or at most.
+/// A ratio beside what it is to be.
 pub fn ratio(ratio: f64, target: Target) -> String {
+    match target {
+        Target::None => format!("{ratio:.2}"),
+        _ => format!("{ratio:.2} ({})", figure(ratio, "", target)),
+    }
+}
+
+/// What a figure is to be, and whether it is not.
+pub fn figure(figure: f64, unit: &str, target: Target) -> String {
     let (sign, limit, met) = match target {
-        Target::AtLeast(limit) => ("≥", limit, ratio >= limit),
-        Target::AtMost(limit) => ("≤", limit, ratio <= limit),
-        Target::None => return format!("{ratio:.2}"),
+        Target::AtLeast(limit) => ("≥", limit, figure >= limit),
+        Target::AtMost(limit) => ("≤", limit, figure <= limit),
+        Target::None => return String::new(),
     };
-    format!("{ratio:.2} ({sign}{limit}{})", if met { "" } else { " MISSED" })
+    let space = if unit.is_empty() { "" } else { " " };
+    format!("{sign}{limit}{space}{unit}{}", if met { "" } else { " MISSED" })
 }
 
 /// What a figure is to be.
