@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use indelible::hash::Hash;
 use indelible::merkle::Tree;
-use indelible::{Actor, AuditLog, Cause, Event, FileStore, LogReader, Ticket, action};
+use indelible::{Actor, Event, FileStore, LogReader, action};
 use indelible_benches::arguments::Arguments;
 use indelible_benches::folder::Folder;
 use indelible_benches::latency::Latencies;
@@ -75,7 +75,9 @@ fn proofs(arguments: &Arguments, table: &mut Table) {
     let log = ours::open(&folder, "ours");
     let records = arguments.count(200_000, 10_000_000);
     let began = Instant::now();
-    fill(&log, records);
+    ours::fill(&log, records, |_| {
+        Event::new(action::AUTH_LOGIN_SUCCEEDED).actor(Actor::user("usr_1"))
+    });
     let size = log.state().size;
     eprintln!(
         "{} records in {:.0} s",
@@ -108,33 +110,6 @@ fn proofs(arguments: &Arguments, table: &mut Table) {
     prove("a proof by a reader", &|seq| {
         reader.prove(seq).expect("a proof");
     });
-}
-
-/// Makes a large log of small events.
-fn fill(log: &AuditLog, records: u64) {
-    let mut last: Option<Ticket> = None;
-    for number in 0..records {
-        let event = || Event::new(action::AUTH_LOGIN_SUCCEEDED).actor(Actor::user("usr_1"));
-        loop {
-            match log.submit(event()) {
-                Ok(ticket) if number % 1000 == 0 => last = Some(ticket),
-                Ok(_) => {}
-                Err(error) if matches!(error.cause(), Cause::QueueFull { .. }) => {
-                    if let Some(ticket) = last.take() {
-                        ticket.wait().expect("a receipt");
-                    } else {
-                        std::thread::yield_now();
-                    }
-                    continue;
-                }
-                Err(error) => panic!("{error}"),
-            }
-            break;
-        }
-    }
-    while log.state().queued_events > 0 || log.state().size < records {
-        std::thread::yield_now();
-    }
 }
 
 fn random(number: u64) -> u64 {

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use indelible::{AuditLog, FileStore};
+use indelible::{AuditLog, Cause, Event, FileStore, Ticket};
 
 use crate::events::ORIGIN;
 use crate::folder::Folder;
@@ -22,4 +22,29 @@ pub fn open_in(folder: &Path, name: &str) -> AuditLog {
 /// Closes it.
 pub fn close(log: &AuditLog) {
     log.close(Duration::from_secs(60)).expect("close a log");
+}
+
+/// Submits so many events, and waits until all are durable.
+pub fn fill(log: &AuditLog, records: u64, event: impl Fn(u64) -> Event) {
+    let (before, mut last): (u64, Option<Ticket>) = (log.state().size, None);
+    for number in 0..records {
+        loop {
+            match log.submit(event(number)) {
+                Ok(ticket) if number % 1000 == 0 => last = Some(ticket),
+                Ok(_) => {}
+                Err(error) if matches!(error.cause(), Cause::QueueFull { .. }) => {
+                    match last.take() {
+                        Some(ticket) => drop(ticket.wait().expect("a receipt")),
+                        None => std::thread::yield_now(),
+                    }
+                    continue;
+                }
+                Err(error) => panic!("{error}"),
+            }
+            break;
+        }
+    }
+    while log.state().size < before + records {
+        std::thread::sleep(Duration::from_micros(200));
+    }
 }
