@@ -3,7 +3,7 @@
 use super::clock::Fixed;
 use super::finding::{Finding, FindingKind, Place};
 use super::keys::KeyRing;
-use super::segment::SegmentSummary;
+use super::summary::SegmentSummary;
 use crate::hash::Hash;
 use crate::merkle::Tree;
 
@@ -42,7 +42,8 @@ impl Boundary {
         }
     }
 
-    /// Whether `summary` was made with what is known here: the keys, and the tree where the header does not say the same.
+    /// Whether `summary` was made with what is known here: the keys, and the tree where the header does not say the
+    /// same.
     pub(super) fn is_as_assumed(&self, summary: &SegmentSummary) -> bool {
         let same_keys = summary.keys_before == self.keys
             || (summary.rotations.is_empty() && summary.keys_before.in_force() == self.keys.in_force());
@@ -53,7 +54,8 @@ impl Boundary {
         same_keys && same_tree
     }
 
-    /// Whether the tree here is the one that the header of the next segment says, so that a checkpoint of that segment covers the records up to here.
+    /// Whether the tree here is the one that the header of the next segment says, so that a checkpoint of that segment
+    /// covers the records up to here.
     pub(super) fn is_continued_by(&self, next: &SegmentSummary) -> bool {
         self.tree.is_some() && self.tree == next.header
     }

@@ -21,7 +21,8 @@ pub(super) enum TimeError {
 }
 
 impl Clock {
-    /// Takes the time of the next record, and gives it in fixed form. `may_step_back` is for the record that says that the clock was corrected.
+    /// Takes the time of the next record, and gives it in fixed form. `may_step_back` is for the record that says that
+    /// the clock was corrected.
     #[inline]
     pub(super) fn take(&mut self, text: &[u8], may_step_back: bool) -> Result<Fixed, TimeError> {
         let time = *text.first_chunk::<27>().ok_or(TimeError::Form)?;

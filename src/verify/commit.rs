@@ -1,9 +1,11 @@
-//! Commits: the checkpoint that ends one, and the log's own records in it that count once it verifies (FORMAT §2, §3, §4, §6, §7).
+//! Commits: the checkpoint that ends one, and the log's own records in it that count once it verifies (FORMAT §2, §3,
+//! §4, §6, §7).
 
 use super::finding::FindingKind;
 use super::keys::{KEYS_MAX, check_countersigned};
 use super::own::{self, Genesis, Rotation, read_announcement};
-use super::segment::{Announcement, Run, SegmentCheck, Step};
+use super::segment::{Run, SegmentCheck, Step};
+use super::summary::Announcement;
 use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use crate::hash::Hash;
 use crate::record::RecordLine;
@@ -32,7 +34,8 @@ impl Commit {
         }
     }
 
-    /// A digest can be longer than the shortest object that it stands for: erasure may have made the commit longer than it was.
+    /// A digest can be longer than the shortest object that it stands for: erasure may have made the commit longer than
+    /// it was.
     pub(super) fn add_erased_personal(&mut self) {
         self.bytes = self.bytes.saturating_sub(DIGEST_BYTES - PERSONAL_BYTES_MIN);
     }
@@ -84,7 +87,8 @@ impl SegmentCheck<'_> {
                 .take_while(|said| !said.covered)
                 .for_each(|said| said.covered = true);
         }
-        self.close_rotation(note, is_signed && is_whole);
+        self.summary.is_signed |= is_signed;
+        self.close_rotation(note, is_signed, is_whole);
         self.commit = Commit::default();
         match (self.rules.end, said) {
             (Some(end), Some((size, _))) if size >= end => Step::End,
@@ -229,7 +233,7 @@ impl SegmentCheck<'_> {
     }
 
     /// Puts the rotation that ends a commit in force, if all of FORMAT §6 holds and its checkpoint verifies.
-    fn close_rotation(&mut self, note: &str, is_verified: bool) {
+    fn close_rotation(&mut self, note: &str, is_signed: bool, is_whole: bool) {
         let Some((rotation, line)) = self.commit.rotation.take() else {
             return;
         };
@@ -245,12 +249,12 @@ impl SegmentCheck<'_> {
             );
             return;
         }
-        if self.summary.rotations.len() < KEYS_MAX {
+        if is_whole && self.summary.rotations.len() < KEYS_MAX {
             self.summary.rotations.push(rotation.clone());
         }
         let mut keys = self.summary.keys_after.clone();
         match keys.rotate(&rotation) {
-            Ok(()) if is_verified => self.summary.keys_after = keys,
+            Ok(()) if is_signed && is_whole => self.summary.keys_after = keys,
             // The checkpoint has its own finding, which explains why nothing verifies that the new key signed.
             Ok(()) => {
                 if let Some(index) = self.runs.root.finding {

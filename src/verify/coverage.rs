@@ -6,7 +6,7 @@ use std::vec::IntoIter;
 use super::finding::{Finding, FindingKind, Notice, NoticeKind, Place};
 use super::own::Announced;
 use super::ranges::{Range, Ranges};
-use super::segment::SegmentSummary;
+use super::summary::SegmentSummary;
 
 /// What was announced and what is gone, over all segments.
 #[derive(Debug, Default)]
@@ -77,7 +77,8 @@ impl Coverage {
         }
     }
 
-    /// The records from `first` to before `end` that are named to be erased and still have their content: if any of them is the log's own, what names it is broken.
+    /// The records from `first` to before `end` that are named to be erased and still have their content: if any of
+    /// them is the log's own, what names it is broken.
     pub(super) fn to_look_at(&self, first: u64, end: u64) -> Ranges {
         Ranges::of(self.records.clone())
             .within(first, end)
@@ -130,7 +131,8 @@ pub(super) struct Strike<'a> {
 }
 
 impl Strike<'_> {
-    /// Takes the next record of the log itself, in ascending order. Gives the findings for those that name it, each with its place.
+    /// Takes the next record of the log itself, in ascending order. Gives the findings for those that name it, each
+    /// with its place.
     pub(super) fn own(&mut self, seq: u64) -> Vec<(Place, Finding)> {
         while let Some(range) = self.named.next_if(|((first, _), _)| *first <= seq) {
             self.active.push(range);

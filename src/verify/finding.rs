@@ -53,9 +53,11 @@ impl FindingKind {
 
     /// Causes come before what they cause.
     ///
-    /// First what is about the log as a whole: it is another log, its keys are others, or content of it is gone; that explains whatever else is found. Then what breaks at a place in it: there
-    /// the earliest place counts, because a chain that breaks is broken from there on, and at one place the kinds count in their order. Then what follows from a break
-    /// (`forked` stands first only where the log is sound in itself), and last what explains nothing but itself.
+    /// First what is about the log as a whole: it is another log, its keys are others, or content of it is gone; that
+    /// explains whatever else is found. Then what breaks at a place in it: there the earliest place counts, because a
+    /// chain that breaks is broken from there on, and at one place the kinds count in their order. Then what follows
+    /// from a break (`forked` stands first only where the log is sound in itself), and last what explains nothing but
+    /// itself.
     fn class(self) -> u8 {
         match self {
             Self::WrongOrigin => 0,
@@ -204,7 +206,8 @@ struct Placed {
     finding: Finding,
 }
 
-/// The first record of a segment, and the line at which the log is broken: a link that does not fit shows at the line behind it.
+/// The first record of a segment, and the line at which the log is broken: a link that does not fit shows at the line
+/// behind it.
 pub(super) type Place = (u64, u64);
 
 impl Findings {

@@ -1,5 +1,6 @@
-//! Which key is in force at the beginning of each segment, before anything is verified, so that segments can be verified beside each other. A wrong guess costs time and
-//! nothing else: a segment that was verified under the wrong keys is verified again.
+//! Which key is in force at the beginning of each segment, before anything is verified, so that segments can be
+//! verified beside each other. A wrong guess costs time and nothing else: a segment that was verified under the wrong
+//! keys is verified again.
 
 use memchr::memmem;
 
@@ -33,7 +34,8 @@ impl Guess {
         }
     }
 
-    /// Looks for rotations in the segments at whose end another key signs, and in the last one if nothing else shows where `vkeys` come from.
+    /// Looks for rotations in the segments at whose end another key signs, and in the last one if nothing else shows
+    /// where `vkeys` come from.
     pub(super) fn find_rotations(&mut self, store: &dyn Store, segments: &[Segment], vkeys: &[VerifierKey]) {
         for (at, segment) in segments.iter().enumerate() {
             let changes = match (self.signers.get(at), self.signers.get(at + 1)) {

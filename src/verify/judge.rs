@@ -4,14 +4,16 @@ use super::Verifier;
 use super::chain::Boundary;
 use super::coverage::Coverage;
 use super::finding::{Finding, FindingKind, Findings, KEPT_MAX, Notice, NoticeKind, Place};
+use super::kept::Kept;
 use super::keys::{KeyRing, starting_keys};
 use super::own::Rotation;
 use super::progress::Meter;
 use super::ranges::Ranges;
 use super::reading::{check_segment, kept_root, lines_of, own_records};
 use super::report::Report;
-use super::run::{Kept, Plan};
-use super::segment::{Rules, SegmentSummary};
+use super::run::{Plan, is_gone};
+use super::segment::Rules;
+use super::summary::SegmentSummary;
 use super::trust::{self, Compared};
 use crate::error::{Error, Result};
 use crate::note::VerifierKey;
@@ -41,7 +43,8 @@ struct Walk {
 }
 
 impl Judge<'_> {
-    /// Judges the segments for who trusts `vkey`. One that was checked under other keys is checked again. `None` if one is gone by then.
+    /// Judges the segments for who trusts `vkey`. One that was checked under other keys is checked again. `None` if one
+    /// is gone by then.
     pub(super) fn judge(&self, vkey: &VerifierKey, summaries: &mut [SegmentSummary]) -> Result<Option<Judged>> {
         let first = summaries.first().map_or(0, |summary| summary.first);
         let retained: Vec<Rotation> = summaries
@@ -54,7 +57,10 @@ impl Judge<'_> {
         };
         let end = summaries.last().map_or(first, |summary| summary.end);
         let vkey = self.check_vkey(vkey, summaries, &mut walk);
-        self.check_kept(&start, summaries, (first, end), &mut walk.findings);
+        let ends = if self.plan.is_live { Some(end) } else { None };
+        for finding in self.kept.check(&start, summaries, ends) {
+            walk.findings.push_about_keys(finding);
+        }
         self.check_commits(summaries, &mut walk.findings);
         let Some(mut notices) = self.check_coverage(summaries, (first, end), &mut walk)? else {
             return Ok(None);
@@ -131,10 +137,10 @@ impl Judge<'_> {
 
     /// The vkey is the key in force at the first retained record, or one that a rotation brought (FORMAT §6).
     fn check_vkey(&self, vkey: &VerifierKey, summaries: &[SegmentSummary], walk: &mut Walk) -> Option<VerifierKey> {
-        let verifies_something = summaries.iter().any(|summary| summary.verified.is_some());
+        let signed_something = summaries.iter().any(|summary| summary.is_signed);
         let has_checkpoints = summaries.iter().any(|summary| summary.checkpoints > 0);
         let is_of_log = !walk.findings.has(FindingKind::WrongOrigin);
-        if !walk.boundary.keys.has(vkey) || (has_checkpoints && !verifies_something && is_of_log) {
+        if !walk.boundary.keys.has(vkey) || (has_checkpoints && !signed_something && is_of_log) {
             let detail = format!(
                 "the vkey {} is neither the key in force at the first record nor the new key of a rotation",
                 vkey.key_id()
@@ -145,64 +151,6 @@ impl Judge<'_> {
             return None;
         }
         Some(vkey.clone())
-    }
-
-    /// The kept rotations are one list that leads to the first retained record, and those of retained records say the same as these (FORMAT §6).
-    fn check_kept(
-        &self,
-        start: &KeyRing,
-        summaries: &[SegmentSummary],
-        (first, end): (u64, u64),
-        findings: &mut Findings,
-    ) {
-        let mut broken = |name: &str, seq: Option<u64>, problem: &str| {
-            let finding = Finding {
-                seq,
-                ..Finding::new(FindingKind::BadSignature, name, problem)
-            };
-            findings.push_about_keys(finding);
-        };
-        for (name, problem) in &self.kept.broken {
-            broken(name, None, problem);
-        }
-        let mut before: Option<&Rotation> = None;
-        for (name, rotation) in &self.kept.rotations {
-            if rotation.seq < first {
-                if before.is_some_and(|before| before.new != rotation.old) {
-                    broken(
-                        name,
-                        Some(rotation.seq),
-                        "the rotation does not continue the kept one before it",
-                    );
-                }
-                before = Some(rotation);
-            } else if rotation.seq >= end && self.plan.is_live {
-                // It is not part of the run.
-            } else {
-                let mut retained = summaries.iter().flat_map(|summary| &summary.rotations);
-                if !retained.any(|retained| retained == rotation) {
-                    broken(
-                        name,
-                        Some(rotation.seq),
-                        "the kept rotation is not a rotation that the log has at that place",
-                    );
-                }
-            }
-        }
-        if let Some((name, last)) = self
-            .kept
-            .rotations
-            .iter()
-            .rev()
-            .find(|(_, rotation)| rotation.seq < first)
-            && last.new != *start.in_force()
-        {
-            broken(
-                name,
-                Some(last.seq),
-                "the kept rotation does not lead to the key in force at the first retained record",
-            );
-        }
     }
 
     /// A log has at least the commit of record 0, or of the announcement that this is purged.
@@ -234,7 +182,8 @@ impl Judge<'_> {
         }
         let mut broken = self.strike(&mut coverage, first, end)?;
         let mut uncovered = coverage.uncovered(first, end);
-        // A writer announces before it erases: what is gone by now was announced by now, perhaps behind the end of the run.
+        // A writer announces before it erases: what is gone by now was announced by now, perhaps behind the end of the
+        // run.
         if self.plan.is_live && (!uncovered.is_covered() || coverage.purged_before < first) {
             if !self.take_later_announcements(summaries, &mut coverage)? {
                 return Ok(None);
@@ -280,7 +229,8 @@ impl Judge<'_> {
         Ok(Some(notices))
     }
 
-    /// Finds the announcements that name a record of the log itself: of the records that they name, those are read again that still have their content.
+    /// Finds the announcements that name a record of the log itself: of the records that they name, those are read
+    /// again that still have their content.
     fn strike(&self, coverage: &mut Coverage, first: u64, end: u64) -> Result<Vec<(Place, Finding)>> {
         let wanted = coverage.to_look_at(first, end);
         let mut findings = Vec::new();
@@ -298,7 +248,11 @@ impl Judge<'_> {
 
     /// Takes the announcements that were made behind the end of the run. False if the segment in which it ends is gone.
     fn take_later_announcements(&self, summaries: &[SegmentSummary], coverage: &mut Coverage) -> Result<bool> {
-        let (Some(last), Some(newest)) = (summaries.last(), self.store.newest_checkpoint()?) else {
+        let newest = match self.store.newest_checkpoint() {
+            Err(error) if is_gone(&error) => return Ok(false),
+            newest => newest?,
+        };
+        let (Some(last), Some(newest)) = (summaries.last(), newest) else {
             return Ok(true);
         };
         let size = newest.checkpoint().size();

@@ -2,25 +2,23 @@
 
 use std::sync::Arc;
 
-use super::own::{ROTATED, Rotation};
+use super::own::Rotation;
 use crate::checkpoint::SignedCheckpoint;
 use crate::note::{Origin, VerifierKey};
-use crate::proof::{Proof, TlogProofError};
-use crate::record::Line;
-use crate::store::KeptRotation;
 
-/// The keys that a log had up to a place in it, as far as they are known. The last one is in force. A clone shares them.
+/// The keys that a log had up to a place in it, as far as they are known. The last one is in force. A clone shares
+/// them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KeyRing {
     former: Arc<Vec<VerifierKey>>,
-    in_force: VerifierKey,
+    in_force: Arc<VerifierKey>,
 }
 
 impl KeyRing {
     pub(super) fn new(key: VerifierKey) -> Self {
         Self {
             former: Arc::default(),
-            in_force: key,
+            in_force: Arc::new(key),
         }
     }
 
@@ -34,16 +32,16 @@ impl KeyRing {
 
     /// Whether the log has or had this key.
     pub(super) fn has(&self, key: &VerifierKey) -> bool {
-        self.in_force == *key || self.former.contains(key)
+        *self.in_force == *key || self.former.contains(key)
     }
 
     pub(super) fn iter(&self) -> impl Iterator<Item = &VerifierKey> {
-        self.former.iter().chain([&self.in_force])
+        self.former.iter().chain([&*self.in_force])
     }
 
     /// Puts `rotation` in force, or says in words why it may not be.
     pub(super) fn rotate(&mut self, rotation: &Rotation) -> Result<(), String> {
-        if rotation.old != self.in_force {
+        if rotation.old != *self.in_force {
             return Err("`old` of the rotation is not the key in force".into());
         }
         if self.has(&rotation.new) {
@@ -52,13 +50,14 @@ impl KeyRing {
         if self.former.len() >= KEYS_MAX {
             return Err(format!("the log had more than {KEYS_MAX} keys"));
         }
-        let old = std::mem::replace(&mut self.in_force, rotation.new.clone());
-        Arc::make_mut(&mut self.former).push(old);
+        Arc::make_mut(&mut self.former).push(rotation.old.clone());
+        self.in_force = Arc::new(rotation.new.clone());
         Ok(())
     }
 }
 
-/// Checks that both keys of `rotation` signed the checkpoint of its commit, the old one first. Says what is wrong, in words.
+/// Checks that both keys of `rotation` signed the checkpoint of its commit, the old one first. Says what is wrong, in
+/// words.
 pub(super) fn check_countersigned(rotation: &Rotation, checkpoint: &SignedCheckpoint) -> Result<(), String> {
     if rotation.old == rotation.new {
         return Err("both are the same".into());
@@ -76,36 +75,11 @@ pub(super) fn check_countersigned(rotation: &Rotation, checkpoint: &SignedCheckp
     }
 }
 
-/// Reads a rotation that a purge kept: the record's line, LF, its proof under the checkpoint of its own commit. Says what is wrong, in words.
-pub(super) fn read_kept(kept: &KeptRotation, origin: &Origin) -> Result<Rotation, String> {
-    let text = std::str::from_utf8(&kept.content).map_err(|_| "the file is not UTF-8".to_owned())?;
-    let (line, proof) = text
-        .split_once('\n')
-        .ok_or("the file has no proof behind the record's line")?;
-    let record = match Line::parse(line.as_bytes()) {
-        Ok(Line::Record(record)) if record.action.as_deref() == Some(ROTATED) => record,
-        Ok(_) => return Err("the file's first line is not the record of a rotation".into()),
-        Err(error) => return Err(format!("the file's first line: {error}")),
-    };
-    if !kept.name.ends_with(&format!("{:020}", record.seq)) {
-        return Err(format!("the file is not named for its record {}", record.seq));
-    }
-    let rotation = Rotation::read(record.seq, record.hash(), record.event, origin)?;
-    let proof: Proof = proof.parse().map_err(|error: TlogProofError| error.to_string())?;
-    let checkpoint = proof.checkpoint();
-    if proof.index() != rotation.seq || checkpoint.checkpoint().size() != rotation.seq + 1 {
-        return Err("the proof is not of this record under the checkpoint of its own commit".into());
-    }
-    check_countersigned(&rotation, checkpoint)?;
-    proof
-        .verify(rotation.record, &rotation.old)
-        .map_err(|error| error.to_string())?;
-    Ok(rotation)
-}
-
-/// The keys at the first retained record, for who trusts `vkey`. `kept` are the rotations before that record, `retained` those behind it, each in order and countersigned.
+/// The keys at the first retained record, for who trusts `vkey`. `kept` are the rotations before that record,
+/// `retained` those behind it, each in order and countersigned.
 ///
-/// It is a claim, to be verified: whether `vkey` is among the log's keys shows once all rotations are checked in their order.
+/// It is a claim, to be verified: whether `vkey` is among the log's keys shows once all rotations are checked in their
+/// order.
 pub(super) fn starting_keys(vkey: &VerifierKey, kept: &[Rotation], retained: &[Rotation]) -> KeyRing {
     let chain = kept_chain(kept);
     let start = if chain.as_ref().is_some_and(|keys| keys.has(vkey)) {
@@ -134,7 +108,8 @@ fn kept_chain(kept: &[Rotation]) -> Option<KeyRing> {
     chain
 }
 
-/// Back from the rotation that brought `vkey` to the first `old` that leads there; `vkey` itself where no rotation brought it.
+/// Back from the rotation that brought `vkey` to the first `old` that leads there; `vkey` itself where no rotation
+/// brought it.
 fn first_key_before(vkey: &VerifierKey, retained: &[Rotation]) -> VerifierKey {
     let mut first = vkey;
     let brought = retained.iter().rposition(|rotation| rotation.new == *vkey);

@@ -1,10 +1,11 @@
 //! Verification: whether a log is what the holder of its key recorded (FORMAT §9).
 //!
-//! A [`Verifier`] is given a vkey, got from outside the log, and perhaps a checkpoint that was kept elsewhere. It reads a log directory or any store and gives a [`Report`]:
-//! each breach of the format is a [`Finding`] with its kind, its place and its evidence. What it cannot check at all is an [`Error`](crate::Error).
+//! A [`Verifier`] is given a vkey, got from outside the log, and perhaps a checkpoint that was kept elsewhere. It reads
+//! a log directory or any store and gives a [`Report`]: each breach of the format is a [`Finding`] with its kind, its
+//! place and its evidence. What it cannot check at all is an [`Error`](crate::Error).
 //!
-//! Segments are verified beside each other, in memory that does not grow with the log but for 16 bytes for each range of erased records. A writer may go on meanwhile: the
-//! run ends with the last whole commit that it saw first.
+//! Segments are verified beside each other, in memory that does not grow with the log but for 16 bytes for each range
+//! of erased records. A writer may go on meanwhile: the run ends with the last whole commit that it saw first.
 //!
 //! ```no_run
 //! use indelible::Verifier;
@@ -16,13 +17,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What a sound report does not say: that the end was not cut off at a commit, or that whoever holds the key did not rewrite the whole. That shows against a checkpoint kept
-//! elsewhere: give it with [`Verifier::trusted`].
+//! What a sound report does not say: that the end was not cut off at a commit, or that whoever holds the key did not
+//! rewrite the whole. That shows against a checkpoint kept elsewhere: give it with [`Verifier::trusted`].
 //!
 //! # How it is built
 //!
-//! The core is pure: it is fed lines and says what it found. It takes one segment at a time and believes its header's peaks, to which the segment's checkpoints commit. Then
-//! the summaries are followed in order: each segment has to continue the one before. The key in force at the beginning of a segment is guessed first; one that was verified
+//! The core is pure: it is fed lines and says what it found. It takes one segment at a time and believes its header's
+//! peaks, to which the segment's checkpoints commit. Then the summaries are followed in order: each segment has to
+//! continue the one before. The key in force at the beginning of a segment is guessed first; one that was verified
 //! under another key than the one before it left in force is verified again, so that nothing depends on the guess.
 
 #![warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
@@ -34,6 +36,7 @@ mod coverage;
 mod finding;
 mod guess;
 mod judge;
+mod kept;
 mod keys;
 mod own;
 mod progress;
@@ -42,6 +45,7 @@ mod reading;
 mod report;
 mod run;
 mod segment;
+mod summary;
 mod trust;
 
 #[cfg(test)]
@@ -78,8 +82,9 @@ pub struct Verifier {
 impl Verifier {
     /// A verifier that trusts this vkey.
     ///
-    /// It has to be the key in force at the first retained record, or the new key of a rotation that is retained or was kept (FORMAT §6). Owners publish the newest one:
-    /// who starts from an older one also believes any history that the holder of that key writes.
+    /// It has to be the key in force at the first retained record, or the new key of a rotation that is retained or was
+    /// kept (FORMAT §6). Owners publish the newest one: who starts from an older one also believes any history that the
+    /// holder of that key writes.
     pub fn new(vkey: VerifierKey) -> Self {
         Self {
             vkeys: vec![vkey],
@@ -112,7 +117,8 @@ impl Verifier {
         self
     }
 
-    /// Calls `progress` now and then, at most once in some megabytes, on any of the threads. What it takes, the verification waits for.
+    /// Calls `progress` now and then, at most once in some megabytes, on any of the threads. What it takes, the
+    /// verification waits for.
     #[must_use]
     pub fn progress(mut self, progress: impl Fn(Progress) + Send + Sync + 'static) -> Self {
         self.progress = Some(Arc::new(progress));
@@ -132,7 +138,8 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// [`Cause::Unsupported`](crate::Cause::Unsupported) where a segment is of another format, [`Cause::Io`](crate::Cause::Io) where one cannot be read, and
+    /// [`Cause::Unsupported`](crate::Cause::Unsupported) where a segment is of another format,
+    /// [`Cause::Io`](crate::Cause::Io) where one cannot be read, and
     /// [`Cause::Configuration`](crate::Cause::Configuration) where there is no log.
     pub fn verify_store(&self, store: &dyn Store) -> Result<Report> {
         run::run(self, store)
@@ -140,8 +147,9 @@ impl Verifier {
 
     /// Verifies one segment of a store by itself.
     ///
-    /// The peaks of its header are taken as given, and the checkpoints in it have to agree with them. Whether what is erased in it was announced is not judged: that stands
-    /// in later segments. The vkey has to be the key in force at the segment's first record, or the new key of a rotation in it.
+    /// The peaks of its header are taken as given, and the checkpoints in it have to agree with them. Whether what is
+    /// erased in it was announced is not judged: that stands in later segments. The vkey has to be the key in force at
+    /// the segment's first record, or the new key of a rotation in it.
     ///
     /// # Errors
     ///
@@ -175,7 +183,8 @@ impl Verifier {
         Err(refused.unwrap_or(VerifyError::NoVkey))
     }
 
-    /// Checks that the log of the checkpoint `new` continues that of `old`, by a consistency proof (RFC 6962 §2.1.2). Either may be signed by any of the vkeys.
+    /// Checks that the log of the checkpoint `new` continues that of `old`, by a consistency proof (RFC 6962 §2.1.2).
+    /// Either may be signed by any of the vkeys.
     ///
     /// # Errors
     ///

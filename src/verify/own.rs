@@ -90,7 +90,8 @@ pub(super) enum Announced {
     PersonalData,
 }
 
-/// Reads the announcement that is record `seq`, and appends the ranges that it names to `ranges`. Says what is wrong with it, in words; `ranges` is then as before.
+/// Reads the announcement that is record `seq`, and appends the ranges that it names to `ranges`. Says what is wrong
+/// with it, in words; `ranges` is then as before.
 pub(super) fn read_announcement(
     action: &str,
     seq: u64,

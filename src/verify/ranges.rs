@@ -33,7 +33,9 @@ impl Ranges {
 
     /// How many records are in the set.
     pub(super) fn count(&self) -> u64 {
-        self.0.iter().map(|(first, last)| last - first + 1).sum()
+        self.0.iter().fold(0, |count, (first, last)| {
+            (last - first).saturating_add(1).saturating_add(count)
+        })
     }
 
     pub(super) fn contains(&self, seq: u64) -> bool {
@@ -50,19 +52,22 @@ impl Ranges {
         let mut others = other.0.iter().peekable();
         for (mut first, last) in self.iter() {
             while others.next_if(|(_, other_last)| *other_last < first).is_some() {}
+            let mut is_over = false;
             while let Some((other_first, other_last)) = others.peek().copied().copied()
                 && other_first <= last
             {
                 if other_first > first {
                     left.push((first, other_first - 1));
                 }
-                first = other_last.saturating_add(1);
-                if other_last >= last {
+                // It may cover the next range too.
+                is_over = other_last >= last;
+                if is_over {
                     break;
                 }
+                first = other_last + 1;
                 others.next();
             }
-            if first <= last {
+            if !is_over {
                 left.push((first, last));
             }
         }

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::progress::{COUNTED_EVERY, Meter};
 use super::ranges::Ranges;
-use super::segment::{Rules, SegmentCheck, SegmentSummary, Step};
+use super::segment::{Rules, SegmentCheck, Step};
+use super::summary::SegmentSummary;
 use crate::error::{Cause, Error, Result};
 use crate::hash::Hash;
 use crate::merkle::{self, Tree};
@@ -136,8 +137,8 @@ pub(super) fn lines_of(store: &dyn Store, segments: &[Segment], seqs: &[u64]) ->
     Ok(found)
 }
 
-/// The root of the first `size` records, of which some are purged, by the tiles that were kept. They are no evidence (FORMAT §5): the root counts only if they show that the tree
-/// before the first retained record continues it.
+/// The root of the first `size` records, of which some are purged, by the tiles that were kept. They are no evidence
+/// (FORMAT §5): the root counts only if they show that the tree before the first retained record continues it.
 pub(super) fn kept_root(store: &dyn Store, before: &Tree, size: u64) -> Option<Hash> {
     let mut tiles = TreeCache::open_read(&store.folder()?, before.size()).ok()?;
     let root = merkle::root_at(&mut tiles, size).ok()?;

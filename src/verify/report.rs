@@ -36,14 +36,17 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether nothing was found. Then the log is what the holder of its key recorded, from its first retained record to its last checkpoint (FORMAT §9).
+    /// Whether nothing was found. Then the log is what the holder of its key recorded, from its first retained record
+    /// to its last checkpoint (FORMAT §9).
     pub fn is_sound(&self) -> bool {
         self.findings_total == 0
     }
 
-    /// The report as one JSON object in canonical form, with the keys `checkpoints`, `erased`, `findings`, `first`, `notices`, `records`, `root`, `size` and `sound`.
+    /// The report as one JSON object in canonical form, with the keys `checkpoints`, `erased`, `findings`, `first`,
+    /// `notices`, `records`, `root`, `size` and `sound`.
     ///
-    /// A finding has `detail`, `expected`, `file`, `found`, `kind`, `line` and `seq`, a notice `detail`, `kind` and `seq`; what there is not is `null`.
+    /// A finding has `detail`, `expected`, `file`, `found`, `kind`, `line` and `seq`, a notice `detail`, `kind` and
+    /// `seq`; what there is not is `null`.
     pub fn to_json(&self) -> String {
         let mut out = Vec::with_capacity(256 + 512 * self.findings.len());
         number(&mut out, b"{\"checkpoints\":", self.checkpoints);

@@ -1,6 +1,7 @@
 //! A run over a store: which segments, on how many threads, and what to read again.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -8,15 +9,16 @@ use super::Verifier;
 use super::finding::Findings;
 use super::guess::{Guess, origin_of, rotations_in};
 use super::judge::{Judge, Judged};
-use super::keys::{KeyRing, read_kept, starting_keys};
-use super::own::Rotation;
+use super::kept::Kept;
+use super::keys::{KeyRing, starting_keys};
 use super::progress::Meter;
 use super::reading::check_segment;
 use super::report::Report;
-use super::segment::{Rules, SegmentSummary};
+use super::segment::Rules;
+use super::summary::SegmentSummary;
 use crate::error::{Cause, Error, Result};
 use crate::merkle::Tree;
-use crate::note::{Origin, VerifierKey};
+use crate::note::VerifierKey;
 use crate::store::{Segment, Store};
 
 /// The part of a log that a run is about, fixed when it begins.
@@ -42,7 +44,8 @@ impl Plan {
             Err(error) => return Err(error),
         };
         let mut segments = store.segments()?;
-        // What stood before a segment when it was listed was whole then: a newest checkpoint from before it is not the newest.
+        // What stood before a segment when it was listed was whole then: a newest checkpoint from before it is not the
+        // newest.
         end = end.filter(|end| listed.last().is_none_or(|last| *end >= last.first));
         if let Some(end) = end {
             segments.retain(|segment| segment.first < end);
@@ -73,16 +76,19 @@ impl Plan {
 
 /// Verifies a store. What looks broken and may be a writer's doing is read once more.
 pub(super) fn run(verifier: &Verifier, store: &dyn Store) -> Result<Report> {
-    let mut sound = BTreeMap::new();
+    let mut known = Known::default();
     for attempt in 1..=ATTEMPTS_MAX {
-        let mut plan = Plan::new(store)?;
+        let mut plan = match Plan::new(store) {
+            Err(error) if is_gone(&error) && attempt < ATTEMPTS_MAX => continue,
+            plan => plan?,
+        };
         if plan.segments.is_empty() && store.segments()?.is_empty() {
             return Err(Error::configuration(
                 "log",
                 "there are no segments here: this is no log, or an empty one",
             ));
         }
-        let Some(report) = attempt_with(verifier, store, &mut plan, &mut sound)? else {
+        let Some(report) = attempt_with(verifier, store, &mut plan, &mut known)? else {
             continue;
         };
         let is_live = store.has_writer()?;
@@ -107,10 +113,7 @@ pub(super) fn run_segment(verifier: &Verifier, store: &dyn Store, segment: &Segm
         segments: vec![segment.clone()],
     };
     let meter = Meter::new(verifier.progress.as_ref(), None);
-    let kept = Kept {
-        rotations: Vec::new(),
-        broken: Vec::new(),
-    };
+    let kept = Kept::default();
     let mut best: Option<Judged> = None;
     for vkey in &vkeys_of_log(verifier, store, &plan.segments) {
         let rotations = rotations_in(store, segment, vkey.name()).unwrap_or_default();
@@ -140,13 +143,16 @@ pub(super) fn run_segment(verifier: &Verifier, store: &dyn Store, segment: &Segm
     best.map(|best| best.report).ok_or_else(no_vkey)
 }
 
-/// One go. `sound` holds the segments that an earlier one found sound. `None` if nothing of what the run is about is left.
-fn attempt_with(
-    verifier: &Verifier,
-    store: &dyn Store,
-    plan: &mut Plan,
-    sound: &mut BTreeMap<u64, (String, SegmentSummary)>,
-) -> Result<Option<Report>> {
+/// What need not be verified again when a run begins anew.
+#[derive(Default)]
+struct Known {
+    /// Segments in which nothing was found, by their first record, with their names.
+    sound: BTreeMap<u64, (String, SegmentSummary)>,
+    kept: Kept,
+}
+
+/// One go. `None` if nothing of what the run is about is left.
+fn attempt_with(verifier: &Verifier, store: &dyn Store, plan: &mut Plan, known: &mut Known) -> Result<Option<Report>> {
     let vkeys = vkeys_of_log(verifier, store, &plan.segments);
     let Some(origin) = vkeys.first().map(|vkey| vkey.name().clone()) else {
         return Err(no_vkey());
@@ -154,8 +160,9 @@ fn attempt_with(
     let mut guess = Guess::new(store, &plan.segments, &origin);
     guess.find_rotations(store, &plan.segments, &vkeys);
     let first = plan.segments.first().map_or(0, |segment| segment.first);
-    let kept = Kept::read(store, &origin)?;
-    let vkeys = likeliest_first(vkeys, &guess, &kept);
+    let Known { sound, kept } = known;
+    kept.update(store, &origin)?;
+    let vkeys = likeliest_first(vkeys, &guess, kept);
     let Some(likeliest) = vkeys.first() else {
         return Err(no_vkey());
     };
@@ -181,84 +188,94 @@ fn attempt_with(
     };
 
     // A rotation is kept before its segment is removed: whatever is gone by now is found there.
-    let kept = Kept::read(store, &origin)?;
-    let mut best: Option<Judged> = None;
-    for vkey in &vkeys {
-        let judge = Judge {
-            verifier,
-            store,
-            plan,
-            kept: &kept,
-            meter: &meter,
-        };
-        let Some(judged) = judge.judge(vkey, &mut summaries)? else {
-            return Ok(None);
-        };
-        let fits = judged.keys_fit;
-        if fits
-            || best
-                .as_ref()
-                .is_none_or(|best| judged.report.findings_total < best.report.findings_total)
-        {
-            best = Some(judged);
-        }
-        if fits {
-            break;
-        }
-    }
-    let last = summaries.pop();
-    for (segment, summary) in plan
-        .segments
-        .iter()
-        .zip(summaries)
-        .filter(|(_, summary)| summary.findings.is_empty())
-    {
+    kept.update(store, &origin)?;
+    let judge = Judge {
+        verifier,
+        store,
+        plan,
+        kept,
+        meter: &meter,
+    };
+    let report = best_of(&judge, &vkeys, &mut summaries)?;
+    // The last segment is always read again.
+    summaries.pop();
+    let found = plan.segments.iter().zip(summaries);
+    for (segment, summary) in found.filter(|(_, summary)| summary.findings.is_empty()) {
         sound.insert(segment.first, (segment.name.clone(), summary));
     }
-    drop(last);
-    Ok(best.map(|best| best.report))
+    // Beside a writer the log may not end before the commit that was seen first.
+    let is_whole = |report: &Report| !report.is_sound() || plan.end.is_none_or(|end| report.size >= end);
+    Ok(report.filter(is_whole))
 }
 
-/// The vkeys that name the log that the first header names. Where none does, the first one that was given: the report says that it is of another log.
+/// The report for the first vkey whose signatures fit; for the one with the fewest findings if none does. `None` if a
+/// segment is gone.
+fn best_of(judge: &Judge<'_>, vkeys: &[VerifierKey], summaries: &mut [SegmentSummary]) -> Result<Option<Report>> {
+    let mut best: Option<Report> = None;
+    for vkey in vkeys {
+        let Some(Judged { report, keys_fit }) = judge.judge(vkey, summaries)? else {
+            return Ok(None);
+        };
+        if keys_fit {
+            return Ok(Some(report));
+        }
+        if best
+            .as_ref()
+            .is_none_or(|best| report.findings_total < best.findings_total)
+        {
+            best = Some(report);
+        }
+    }
+    Ok(best)
+}
+
+/// The vkeys that name the log that the first header names. Where none does, those of the log of the first one: the
+/// report says that this is another.
 fn vkeys_of_log(verifier: &Verifier, store: &dyn Store, segments: &[Segment]) -> Vec<VerifierKey> {
     let origin = segments
         .first()
         .and_then(|segment| origin_of(store, segment).ok().flatten());
-    let named = verifier
-        .vkeys
-        .iter()
-        .filter(|vkey| origin.as_deref() == Some(vkey.name().as_str()));
-    let vkeys: Vec<VerifierKey> = named.cloned().collect();
-    if vkeys.is_empty() {
-        verifier.vkeys.iter().take(1).cloned().collect()
-    } else {
-        vkeys
-    }
+    let first = verifier.vkeys.first().map(|vkey| vkey.name().as_str());
+    let of = |origin: Option<&str>| -> Vec<VerifierKey> {
+        verifier
+            .vkeys
+            .iter()
+            .filter(|vkey| origin == Some(vkey.name().as_str()))
+            .cloned()
+            .collect()
+    };
+    let vkeys = of(origin.as_deref());
+    if vkeys.is_empty() { of(first) } else { vkeys }
 }
 
 /// The vkeys, those first that the log seems to know.
 fn likeliest_first(vkeys: Vec<VerifierKey>, guess: &Guess, kept: &Kept) -> Vec<VerifierKey> {
-    let (mut known, unknown): (Vec<VerifierKey>, Vec<VerifierKey>) = vkeys.into_iter().partition(|vkey| {
-        guess.names(vkey)
-            || kept
-                .rotations
-                .iter()
-                .any(|(_, rotation)| rotation.old == *vkey || rotation.new == *vkey)
-    });
+    let is_known = |vkey: &VerifierKey| guess.names(vkey) || kept.names(vkey);
+    let (mut known, unknown): (Vec<VerifierKey>, Vec<VerifierKey>) = vkeys.into_iter().partition(is_known);
     known.extend(unknown);
     known
+}
+
+/// Whether a segment was removed between being listed and being read.
+pub(super) fn is_gone(error: &Error) -> bool {
+    matches!(error.cause(), Cause::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
 fn no_vkey() -> Error {
     Error::configuration("vkey", "no vkey was given")
 }
 
-/// Leaves out the segments that a purge removed before they were read. One that is gone without those before it is missing, and stays so.
+/// Leaves out the segments that a purge removed before they were read. One that is gone without those before it is
+/// missing, and stays so.
 fn drop_purged(
     store: &dyn Store,
     plan: &mut Plan,
     checked: Vec<Option<SegmentSummary>>,
 ) -> Result<Option<Vec<SegmentSummary>>> {
+    // The run ends in the last one.
+    if checked.last().is_none_or(Option::is_none) {
+        return Ok(None);
+    }
     if checked.iter().any(Option::is_none) {
         let first = store.segments()?.first().map_or(u64::MAX, |segment| segment.first);
         let kept: Vec<bool> = plan
@@ -287,35 +304,6 @@ fn is_about_the_tail(report: &Report, plan: &Plan) -> bool {
         .findings
         .iter()
         .any(|finding| last.is_some_and(|last| last.name == finding.file))
-}
-
-/// Rotations of purged segments.
-#[derive(Debug)]
-pub(super) struct Kept {
-    /// Those that verify, with the name of the file, in order.
-    pub(super) rotations: Vec<(String, Rotation)>,
-    /// The files that do not, and why.
-    pub(super) broken: Vec<(String, String)>,
-}
-
-impl Kept {
-    fn read(store: &dyn Store, origin: &Origin) -> Result<Self> {
-        let (mut rotations, mut broken) = (Vec::new(), Vec::new());
-        for kept in store.kept_rotations()? {
-            match read_kept(&kept, origin) {
-                Ok(rotation) => rotations.push((kept.name, rotation)),
-                Err(problem) => broken.push((kept.name, problem)),
-            }
-        }
-        rotations.sort_by_key(|(_, rotation)| rotation.seq);
-        Ok(Self { rotations, broken })
-    }
-
-    /// The rotations before the record `first`.
-    pub(super) fn before(&self, first: u64) -> Vec<Rotation> {
-        let before = self.rotations.iter().filter(|(_, rotation)| rotation.seq < first);
-        before.map(|(_, rotation)| rotation.clone()).collect()
-    }
 }
 
 /// Verifying all segments beside each other.
@@ -399,7 +387,8 @@ impl Results {
         }
     }
 
-    /// Drops what no report will hold: of each kind the first findings in the log are kept, and segments that are not done yet can only add earlier ones.
+    /// Drops what no report will hold: of each kind the first findings in the log are kept, and segments that are not
+    /// done yet can only add earlier ones.
     fn bound_findings(&mut self) {
         let mut kept = BTreeMap::new();
         for summary in self.summaries.values_mut().flatten() {
@@ -409,4 +398,4 @@ impl Results {
 }
 
 /// How often a run begins anew where a writer is in its way.
-const ATTEMPTS_MAX: u32 = 5;
+const ATTEMPTS_MAX: u32 = 10;

@@ -1,11 +1,13 @@
-//! One segment, line by line: the core of verification. It is pure: it is fed lines, and touches no file, thread or clock.
+//! One segment, line by line: the core of verification. It is pure: it is fed lines, and touches no file, thread or
+//! clock.
 
-use super::clock::{Clock, Fixed, TimeError};
+use super::clock::{Clock, TimeError};
 use super::commit::Commit;
-use super::finding::{Finding, FindingKind, Findings, shown};
+use super::finding::{Finding, FindingKind, shown};
 use super::keys::KeyRing;
-use super::own::{self, Announced, Rotation};
-use super::ranges::{Growing, Range, Ranges};
+use super::own;
+use super::ranges::Growing;
+use super::summary::{FirstTime, SegmentSummary};
 use crate::hash::Hash;
 use crate::merkle::Tree;
 use crate::record::{Header, Line, LineError, Personal, RecordLine};
@@ -20,7 +22,8 @@ pub(super) struct Rules<'a> {
     pub(super) first: u64,
     /// The keys at its first record.
     pub(super) keys: KeyRing,
-    /// The tree of the records before it, where it is known; otherwise the header is believed, whose peaks the segment's checkpoints commit to.
+    /// The tree of the records before it, where it is known; otherwise the header is believed, whose peaks the
+    /// segment's checkpoints commit to.
     pub(super) before: Option<Tree>,
     /// Whether it is the last one, where a crash leaves what it leaves.
     pub(super) is_last: bool,
@@ -28,67 +31,6 @@ pub(super) struct Rules<'a> {
     pub(super) end: Option<u64>,
     /// The size at which the root of the tree is wanted.
     pub(super) root_at: Option<u64>,
-}
-
-/// What a segment showed.
-#[derive(Debug)]
-pub(super) struct SegmentSummary {
-    /// The `seq` of its first record.
-    pub(super) first: u64,
-    /// The `seq` after its last record.
-    pub(super) end: u64,
-    /// The tree that its header says; `None` where there is no header.
-    pub(super) header: Option<Tree>,
-    /// `prev` of its first record and the line, where the first line after the header is that record.
-    pub(super) opening: Option<(Hash, u64)>,
-    /// The hash of its last record.
-    pub(super) last: Option<Hash>,
-    /// The line of its last record.
-    pub(super) last_line: u64,
-    /// The tree up to its last record, where it ends with a checkpoint whose root is that of the tree.
-    pub(super) tree: Option<Tree>,
-    /// The size and the root of its last checkpoint that verified.
-    pub(super) verified: Option<(u64, Hash)>,
-    /// The size of the tree at its last checkpoint, verified or not, and the line.
-    pub(super) committed: Option<(u64, u64)>,
-    pub(super) records: u64,
-    pub(super) checkpoints: u64,
-    pub(super) erased: Ranges,
-    pub(super) personal_erased: Ranges,
-    pub(super) announcements: Vec<Announcement>,
-    /// The ranges of all announcements.
-    pub(super) announced: Vec<Range>,
-    /// The rotations that both keys signed, whether they count or not.
-    pub(super) rotations: Vec<Rotation>,
-    /// The tree before it that was given, if one was.
-    pub(super) before: Option<Tree>,
-    pub(super) keys_before: KeyRing,
-    pub(super) keys_after: KeyRing,
-    pub(super) first_time: Option<FirstTime>,
-    pub(super) last_time: Option<Fixed>,
-    pub(super) root_at: Option<Hash>,
-    pub(super) findings: Findings,
-}
-
-/// An announcement in the form that FORMAT §7 asks for.
-#[derive(Debug, Clone)]
-pub(super) struct Announcement {
-    pub(super) seq: u64,
-    pub(super) line: u64,
-    pub(super) what: Announced,
-    /// Which of the segment's `announced` ranges are its own.
-    pub(super) ranges: (usize, usize),
-    /// Whether a checkpoint of this segment that verifies covers it.
-    pub(super) covered: bool,
-}
-
-/// The time of the first record that has one.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct FirstTime {
-    pub(super) time: Fixed,
-    pub(super) seq: u64,
-    pub(super) line: u64,
-    pub(super) may_step_back: bool,
 }
 
 /// A walk along a segment.
@@ -139,36 +81,10 @@ pub(super) enum Step {
 
 impl<'a> SegmentCheck<'a> {
     pub(super) fn new(rules: &'a Rules<'a>) -> Self {
-        let before = rules.before.clone();
-        let summary = SegmentSummary {
-            first: rules.first,
-            end: rules.first,
-            header: None,
-            opening: None,
-            last: None,
-            last_line: 0,
-            tree: None,
-            verified: None,
-            committed: None,
-            records: 0,
-            checkpoints: 0,
-            erased: Ranges::default(),
-            personal_erased: Ranges::default(),
-            announcements: Vec::new(),
-            announced: Vec::new(),
-            rotations: Vec::new(),
-            before: rules.before.clone(),
-            keys_before: rules.keys.clone(),
-            keys_after: rules.keys.clone(),
-            first_time: None,
-            last_time: None,
-            root_at: None,
-            findings: Findings::default(),
-        };
         Self {
             rules,
-            summary,
-            tree: before.filter(|tree| tree.size() == rules.first),
+            summary: SegmentSummary::new(rules),
+            tree: rules.before.clone().filter(|tree| tree.size() == rules.first),
             last: (rules.first == 0).then_some(Hash::ZERO),
             clock: Clock::default(),
             erased: Growing::default(),

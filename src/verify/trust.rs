@@ -56,7 +56,7 @@ pub(super) fn compare(
         );
         return (findings, None);
     }
-    match log.root.or_else(|| root_before(log, said.size())) {
+    match log.root.or_else(|| root_before(log.before, said.size())) {
         Some(root) if root == said.root() => (findings, None),
         Some(root) => {
             let finding = Finding::new(
@@ -93,12 +93,13 @@ pub(super) fn compare(
     }
 }
 
-/// The root of a tree that ends before the first retained record. Of the purged records only the peaks are known here, and the trees that they are the left part of.
-fn root_before(log: &Compared<'_>, size: u64) -> Option<Hash> {
+/// The root of a tree that ends before the first retained record. Of the purged records only the peaks are known here,
+/// and the trees that they are the left part of.
+pub(super) fn root_before(before: Option<&Tree>, size: u64) -> Option<Hash> {
     if size == 0 {
         return Some(Tree::new().root());
     }
-    let before = log.before?;
+    let before = before?;
     // The peaks of `size` are the first ones of the larger tree if its 1 bits are.
     let shift = size.trailing_zeros();
     if (before.size() >> shift) << shift != size {

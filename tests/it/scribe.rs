@@ -1,5 +1,5 @@
-//! A writer of logs that follows no rule by itself: tests write with it what a log may not hold, signed like the real thing. It shares no code with the crate but hashes, trees
-//! and keys.
+//! A writer of logs that follows no rule by itself: tests write with it what a log may not hold, signed like the real
+//! thing. It shares no code with the crate but hashes, trees and keys.
 
 use std::fmt::Write;
 use std::fs;

@@ -1,4 +1,5 @@
-//! Every way of changing a small log that a test can go through: none is sound, but for what FORMAT lets pass, which is named here one by one.
+//! Every way of changing a small log that a test can go through: none is sound, but for what FORMAT lets pass, which is
+//! named here one by one.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -24,7 +25,8 @@ struct Copy {
 }
 
 impl Log {
-    /// `sound`: three segments, a rotation at the end of the second. `sound-purged-rotation`: what is left of it after a purge, with the rotation in `keys/`.
+    /// `sound`: three segments, a rotation at the end of the second. `sound-purged-rotation`: what is left of it after
+    /// a purge, with the rotation in `keys/`.
     fn vector(name: &str) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("tests/vectors/format-1")
@@ -57,6 +59,23 @@ impl Log {
         let last = String::from_utf8(self.files[self.last_segment()].clone()).unwrap();
         let line: serde_json::Value = serde_json::from_str(last.lines().last().unwrap()).unwrap();
         line["checkpoint"].as_str().unwrap().parse().unwrap()
+    }
+
+    /// The size and the root of each commit, by the log as it is without its last commits.
+    fn commits(&self) -> Vec<(u64, String)> {
+        let copy = self.copy();
+        let mut commits = Vec::new();
+        for (name, content) in self.files.iter().rev() {
+            for line in lines(content).iter().rev().filter(|line| is_checkpoint(content, line)) {
+                copy.write(name, &content[..line.end]);
+                let report = copy.verify().unwrap();
+                assert!(report.is_sound(), "{report}");
+                commits.push((report.size, report.root.unwrap().to_string()));
+            }
+            fs::remove_file(copy.path(name)).unwrap();
+        }
+        assert_eq!(commits.len(), 19);
+        commits
     }
 
     fn copy(&self) -> Copy {
@@ -256,7 +275,8 @@ fn no_line_can_be_repeated_or_swapped() {
     assert_eq!(Log::vector("sound").try_all(swaps), Vec::<String>::new());
 }
 
-/// The last segment may be cut behind a checkpoint, or behind its header: that is a log at an earlier time, which a trusted checkpoint shows.
+/// The last segment may be cut behind a checkpoint, or behind its header: that is a log at an earlier time, which a
+/// trusted checkpoint shows.
 #[test]
 fn no_file_can_be_cut_but_at_the_end_of_a_commit() {
     let log = Log::vector("sound");
@@ -301,6 +321,65 @@ fn no_file_can_stand_for_another() {
         others.map(|(_, content)| Change::Replace(content.clone())).collect()
     };
     assert_eq!(log.try_all(replace), Vec::<String>::new());
+}
+
+/// Whatever is cut out, doubled, exchanged or overwritten at once, in all files: what is still sound is the log at one
+/// of its commits.
+#[test]
+fn what_stays_sound_is_the_log_at_a_commit() {
+    let log = Log::vector("sound");
+    let commits = log.commits();
+    let copy = log.copy();
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut below = |limit: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % u64::try_from(limit.max(1)).unwrap()).unwrap()
+    };
+    for _ in 0..1_500 {
+        let mut files = log.files.clone();
+        for _ in 0..=below(3) {
+            let names: Vec<String> = files.keys().cloned().collect();
+            let (from, to) = (&names[below(names.len())], &names[below(names.len())]);
+            let source = files[from].clone();
+            let lines = lines(&source);
+            let taken = if below(2) == 0 && !lines.is_empty() {
+                let first = below(lines.len());
+                let last = (first + below(4)).min(lines.len() - 1);
+                lines[first].start..lines[last].end
+            } else {
+                let start = below(source.len());
+                start..(start + below(200)).min(source.len())
+            };
+            let target = files.get_mut(to).unwrap();
+            let targets = self::lines(target);
+            let at = if below(2) == 0 && !targets.is_empty() {
+                targets[below(targets.len())].start
+            } else {
+                below(target.len())
+            };
+            match below(4) {
+                0 => drop(files.get_mut(from).unwrap().drain(taken)),
+                1 => drop(target.splice(at..at, source[taken].to_vec())),
+                2 => target.truncate(at),
+                _ => {
+                    let end = (at + taken.len()).min(target.len());
+                    drop(target.splice(at..end, source[taken].to_vec()));
+                }
+            }
+        }
+        for (name, content) in &files {
+            copy.write(name, content);
+        }
+        if let Some(report) = copy.verify().filter(Report::is_sound) {
+            assert!(
+                commits.contains(&(report.size, report.root.unwrap().to_string())),
+                "{report}"
+            );
+            assert_eq!(report.first, 0);
+        }
+    }
 }
 
 fn line_number(content: &[u8], line: &Range<usize>) -> usize {
