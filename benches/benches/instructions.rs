@@ -1,4 +1,5 @@
-//! The instructions of one append, on the calling thread and on the committer, counted by callgrind: the same on every machine, so that a later change can be held against them.
+//! The instructions of one append, on the calling thread and on the committer, counted by callgrind: the same on every
+//! machine, so that a later change can be held against them.
 
 use std::path::PathBuf;
 use std::time::Duration;

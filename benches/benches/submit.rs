@@ -1,4 +1,5 @@
-//! Submitting without waiting, durable in the end, beside `tracing-appender`'s lossless non-blocking JSON writer, which is neither.
+//! Submitting without waiting, durable in the end, beside `tracing-appender`'s lossless non-blocking JSON writer, which
+//! is neither.
 
 use std::collections::VecDeque;
 use std::fs;
@@ -96,7 +97,8 @@ fn measure(arguments: &Arguments, producers: usize, events: usize, logins: &Logi
     rounds
 }
 
-/// Submits events and drops their tickets, but for one in a thousand: where the queue is full, the oldest of these is waited for. Gives the last one.
+/// Submits events and drops their tickets, but for one in a thousand: where the queue is full, the oldest of these is
+/// waited for. Gives the last one.
 fn submit(log: &AuditLog, logins: &Logins, number: usize, events: usize) -> Ticket {
     let mut kept: VecDeque<Ticket> = VecDeque::new();
     for index in 0..events {

@@ -26,8 +26,8 @@ fn main() {
     table.print("The tree");
 }
 
-/// What the log does for the tree with each record: the leaf, the nodes that are complete with it, and 32 bytes of the cache's file, written each time that the log has grown
-/// by 512 KiB.
+/// What the log does for the tree with each record: the leaf, the nodes that are complete with it, and 32 bytes of the
+/// cache's file, written each time that the log has grown by 512 KiB.
 fn push(arguments: &Arguments, table: &mut Table) {
     let folder = Folder::new("tree-push");
     let leaves: Vec<Hash> = (0..1_000_000u64)

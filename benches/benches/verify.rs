@@ -1,4 +1,5 @@
-//! Verification of everything, beside the hashing that the format demands and beside strict signature checks; on two threads; and its memory.
+//! Verification of everything, beside the hashing that the format demands and beside strict signature checks; on two
+//! threads; and its memory.
 
 use std::fs;
 use std::hint::black_box;

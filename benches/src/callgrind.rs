@@ -40,7 +40,8 @@ pub fn is_there() -> bool {
     valgrind.status().is_ok_and(|status| status.success())
 }
 
-/// Runs this program again as the child of this name under callgrind, and gives the instructions of its first `threads` threads.
+/// Runs this program again as the child of this name under callgrind, and gives the instructions of its first `threads`
+/// threads.
 pub fn run(folder: &Path, child: &str, argument: &str, threads: usize) -> Vec<Instructions> {
     let output = folder.join("callgrind");
     let mut valgrind = Command::new("valgrind");

@@ -15,7 +15,8 @@ pub fn name() -> Option<String> {
     std::env::var(CHILD).ok()
 }
 
-/// The most memory that this process has held, in bytes: `VmHWM` of `/proc/self/status`. `None` where there is no such file.
+/// The most memory that this process has held, in bytes: `VmHWM` of `/proc/self/status`. `None` where there is no such
+/// file.
 pub fn peak_memory() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,5 @@
-//! Whether others were at work on this machine: what they did to a round is not ours to count. Linux only; elsewhere every round counts.
+//! Whether others were at work on this machine: what they did to a round is not ours to count. Linux only; elsewhere
+//! every round counts.
 
 use std::fs;
 use std::process::Command;

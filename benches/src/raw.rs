@@ -1,9 +1,10 @@
-//! Raw: a group-commit writer of the same bytes into files prepared the same way, without JSON, hash or signature. What is left of an append when only the disk and the
-//! threads count.
+//! Raw: a group-commit writer of the same bytes into files prepared the same way, without JSON, hash or signature. What
+//! is left of an append when only the disk and the threads count.
 //!
-//! It has the log's structure: a lone append on an idle writer commits on its own thread; else a queue, one committer thread, and one wake-up for each waiter by its own
-//! mutex and condition variable, none where nobody sleeps yet. Segments of 64 MiB are filled with zeros in the background, the first one begins with 1 MiB, and a full one is cut off,
-//! synced and followed by the next, whose name is synced, before anything is written to that.
+//! It has the log's structure: a lone append on an idle writer commits on its own thread; else a queue, one committer
+//! thread, and one wake-up for each waiter by its own mutex and condition variable, none where nobody sleeps yet.
+//! Segments of 64 MiB are filled with zeros in the background, the first one begins with 1 MiB, and a full one is cut
+//! off, synced and followed by the next, whose name is synced, before anything is written to that.
 
 mod segments;
 

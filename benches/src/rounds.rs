@@ -31,7 +31,8 @@ impl Round {
     }
 }
 
-/// Runs `threads` threads for `length`, each of them `step` by `step` with its own state, and gives the rate and the latencies.
+/// Runs `threads` threads for `length`, each of them `step` by `step` with its own state, and gives the rate and the
+/// latencies.
 pub fn run<S>(
     threads: usize,
     length: Duration,
@@ -78,7 +79,8 @@ pub struct Rounds {
 }
 
 impl Rounds {
-    /// Lets each contestant do a round, until `count` turns went undisturbed by other processes, or twice as many were tried. The first one counts for nothing: it warms up.
+    /// Lets each contestant do a round, until `count` turns went undisturbed by other processes, or twice as many were
+    /// tried. The first one counts for nothing: it warms up.
     pub fn of(count: usize, contestants: &mut [&mut dyn FnMut() -> Round]) -> Self {
         let (mut all, mut disturbed) = (Vec::new(), Vec::new());
         for index in 0..=2 * count {

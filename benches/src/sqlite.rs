@@ -1,4 +1,5 @@
-//! SQLite as an audit table: WAL, `synchronous=FULL`, a hash column, a prepared statement. Alone, and behind a writer thread that groups its transactions.
+//! SQLite as an audit table: WAL, `synchronous=FULL`, a hash column, a prepared statement. Alone, and behind a writer
+//! thread that groups its transactions.
 
 use std::mem;
 use std::path::Path;

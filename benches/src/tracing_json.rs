@@ -1,5 +1,5 @@
-//! `tracing-appender`'s lossless non-blocking writer under `tracing-subscriber`'s JSON layer: the same fields of the same logins as lines of JSON in a file. Neither chained nor signed nor
-//! synced.
+//! `tracing-appender`'s lossless non-blocking writer under `tracing-subscriber`'s JSON layer: the same fields of the
+//! same logins as lines of JSON in a file. Neither chained nor signed nor synced.
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};

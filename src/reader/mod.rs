@@ -293,11 +293,13 @@ pub(crate) fn prove(
         Some(path) => path,
         None => {
             let path = walk::answer(store, size, |reader| merkle::inclusion_proof(reader, seq, size))?;
-            let unsound = || {
+            if !sound(&path) {
+                // Of what was purged meanwhile not all nodes are known.
+                record_at(store, seq, size)?;
                 let problem = format!("the records do not lead to the checkpoint of size {size}");
-                Error::damaged("segments", None, problem)
-            };
-            Some(path).filter(sound).ok_or_else(unsound)?
+                return Err(Error::damaged("segments", None, problem));
+            }
+            path
         }
     };
     Proof::new(seq, path, checkpoint).map_err(|error| Error::damaged("segments", None, error.to_string()))

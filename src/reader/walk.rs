@@ -145,9 +145,32 @@ pub(crate) fn push(tree: &mut Tree, cache: &mut TreeCache, leaf: &Leaf<'_>) {
     cache.extend(&[leaf.hash], &subtrees, leaf.bytes);
 }
 
+/// Asks for a proof with the nodes of the tree that it takes, found by going over all records; over those that are left
+/// where a purge gets ahead of it.
+pub(super) fn answer<T>(
+    store: &dyn Store,
+    size: u64,
+    ask: impl Fn(&mut dyn HashReader<Error = ProofError>) -> Result<T, ProofError>,
+) -> Result<T> {
+    let mut before = first(store)?;
+    loop {
+        let answer = answer_once(store, size, &ask);
+        let now = first(store)?;
+        if answer.is_ok() || now == before {
+            return answer;
+        }
+        before = now;
+    }
+}
+
+/// The first record that is not purged.
+pub(super) fn first(store: &dyn Store) -> Result<Option<u64>> {
+    Ok(store.segments()?.first().map(|segment| segment.first))
+}
+
 /// Asks for a proof twice: first to learn which nodes of the tree it takes, then with those nodes, found by going over
 /// all records once.
-pub(super) fn answer<T>(
+fn answer_once<T>(
     store: &dyn Store,
     size: u64,
     ask: impl Fn(&mut dyn HashReader<Error = ProofError>) -> Result<T, ProofError>,

@@ -116,7 +116,8 @@ fn caches_that_are_deleted_truncated_or_garbled_change_no_answer() {
             let content = fs::read(&path).expect("a cache");
             ruin(&path, &content);
             if how == "a folder" {
-                // Not what a crash or an attacker without the key leaves; an error may say so, but no panic and no hang.
+                // Not what a crash or an attacker without the key leaves; an error may say so, but no panic and no
+                // hang.
                 let _ = copy.builder().open(copy.store()).map(|log| log.close(SOON));
                 continue;
             }

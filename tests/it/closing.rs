@@ -169,7 +169,8 @@ fn closing_with_a_dead_signer_says_so_and_lets_the_next_writer_in() {
     let log = in_memory(&signer).open(store.clone()).expect("the store is let go");
     log.close(SOON).expect("closed");
     let sound = oracle::check(&store, indelible::Signer::vkey(&signer));
-    // The first closing may have gone on in the background, and then it is said; else the opening says that it is missing.
+    // The first closing may have gone on in the background, and then it is said; else the opening says that it is
+    // missing.
     let said = sound.of("audit_log.recovered").len() + sound.of("audit_log.stopped").len();
     assert_eq!(said, 2, "{:?}", sound.actions());
 }

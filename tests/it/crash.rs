@@ -1,4 +1,5 @@
-//! Processes that are killed, and the tails that crashes leave: everything acknowledged is there, and what was moved is said.
+//! Processes that are killed, and the tails that crashes leave: everything acknowledged is there, and what was moved is
+//! said.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -10,7 +11,8 @@ use indelible::{Cause, ErrorKind, FileStore};
 use crate::oracle;
 use crate::scene::*;
 
-/// Not a test of its own: what the child process of the tests below does. It appends until it is killed, and prints each receipt.
+/// Not a test of its own: what the child process of the tests below does. It appends until it is killed, and prints
+/// each receipt.
 #[test]
 #[ignore = "run as a child process by another test"]
 fn child_that_appends_until_it_is_killed() {

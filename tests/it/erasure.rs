@@ -1,4 +1,5 @@
-//! Erasure and purge: what is to be gone is gone from every file, what proves the rest stays, and nothing interrupted is forgotten.
+//! Erasure and purge: what is to be gone is gone from every file, what proves the rest stays, and nothing interrupted
+//! is forgotten.
 
 use std::fs;
 use std::ops::RangeInclusive;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use indelible::hash::{self, Hash};
 use indelible::merkle::Tree;
 use indelible::store::{LineEnd, Store};
-use indelible::{Record, SignedCheckpoint, VerifierKey};
+use indelible::{Record, SignedCheckpoint, Verifier, VerifierKey};
 use serde_json::Value;
 
 /// What a sound log holds.
@@ -100,6 +100,11 @@ pub(crate) fn check(store: &impl Store, vkey: &VerifierKey) -> Sound {
     walk.sound.segments = segments.len();
     walk.sound.vkey = walk.vkey.clone();
     walk.check_own();
+    // And the crate's own opinion, from either end of the list of keys.
+    for trusted in [vkey, &walk.vkey] {
+        let report = Verifier::new(trusted.clone()).verify_store(store).expect("readable");
+        assert!(report.is_sound(), "under {trusted}: {report}");
+    }
     walk.sound
 }
 

@@ -34,6 +34,19 @@ pub(crate) struct Hooks {
 }
 
 impl Hooks {
+    /// Of a store that says that others may write to it.
+    pub(crate) fn shared() -> Self {
+        Self {
+            is_shared: true,
+            ..Self::default()
+        }
+    }
+
+    /// So many appends from now on conflict though nobody else wrote.
+    pub(crate) fn conflict(&self, count: usize) {
+        self.conflicts.store(count, Ordering::SeqCst);
+    }
+
     pub(crate) fn fail_append(&self, takes_effect: bool) {
         *self.append.lock().expect("unpoisoned") = Some(takes_effect);
     }
@@ -309,10 +322,7 @@ fn waiting_tickets_of_a_poisoned_log_fail_and_none_hangs() {
 fn a_conflict_is_chained_anew_and_no_event_is_lost_or_doubled() {
     let signer = TestSigner::new();
     let store = MemoryStore::new();
-    let hooks = Arc::new(Hooks {
-        is_shared: true,
-        ..Hooks::default()
-    });
+    let hooks = Arc::new(Hooks::shared());
     let log = in_memory(&signer)
         .open(Hooked::new(store.clone(), &hooks))
         .expect("opens");
