@@ -282,23 +282,23 @@ impl fmt::Debug for Draft {
 }
 
 impl Draft {
-    /// Appends `{"event":…,"personal":…,"prev":"` to `out` and begins the record's hash.
-    pub(crate) fn begin(out: &mut Vec<u8>, event: &[u8], personal: &[u8]) -> Self {
-        let mut hasher = Sha256::new();
-        hasher.update([0]);
-        hasher.update(EVENT);
-        hasher.update(event);
-        hasher.update(PERSONAL);
-        hasher.update(b"\"");
-        hasher.update(Hash::of(personal).to_hex());
-        hasher.update(b"\"");
-        hasher.update(PREV);
-        out.reserve(EVENT.len() + event.len() + PERSONAL.len() + personal.len() + PREV.len());
-        out.extend_from_slice(EVENT);
-        out.extend_from_slice(event);
-        out.extend_from_slice(PERSONAL);
-        out.extend_from_slice(personal);
-        out.extend_from_slice(PREV);
+    /// Begins a line in an empty buffer: the byte 0x00, which only the hash takes (FORMAT §2), and `{"event":`. The event
+    /// comes next.
+    pub(crate) fn begin(buffer: &mut Vec<u8>) {
+        buffer.push(0);
+        buffer.extend_from_slice(EVENT);
+    }
+
+    /// Ends what [`Draft::begin`] began: appends `,"personal":…,"prev":"`. The line is what stands behind the first byte.
+    pub(crate) fn end(buffer: &mut Vec<u8>, personal: &[u8]) -> Self {
+        buffer.extend_from_slice(PERSONAL);
+        let mut hasher = Sha256::new_with_prefix(&buffer);
+        let mut rest = [b'"'; 66 + PREV.len()];
+        rest[1..65].copy_from_slice(&Hash::of(personal).to_hex());
+        rest[66..].copy_from_slice(PREV);
+        hasher.update(rest);
+        buffer.extend_from_slice(personal);
+        buffer.extend_from_slice(PREV);
         Self { hasher }
     }
 

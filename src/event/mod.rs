@@ -42,7 +42,7 @@ pub use levels::{Outcome, Severity};
 pub use metadata::{Metadata, MetadataEntry};
 pub use parse::EventError;
 pub use redact::Redaction;
-pub(crate) use retry::recorded_id;
+pub(crate) use retry::{Given, recorded_id};
 pub use rules::{InvalidEvent, Limits, Problem};
 pub(crate) use write::Fill;
 

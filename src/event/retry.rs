@@ -1,10 +1,7 @@
 //! Tells whether an event that a host gives again is the one that the log has (EVENTS §1, `id`).
 
 use crate::json::merge::merge;
-use crate::timestamp::Timestamp;
 
-use super::redact::Redaction;
-use super::write::Fill;
 use super::{Event, scan};
 
 /// The id in a record's `event`.
@@ -13,41 +10,50 @@ pub(crate) fn recorded_id(event: &[u8]) -> Option<String> {
     Some(scan::text(id).into_owned())
 }
 
-impl Event {
-    /// Whether the event has the content of a record, of which these are `event` and, unless it is erased, `personal`.
+/// What a host gave of an event with an id of its own, so that it may be a retry. The log sets the rest.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Given {
+    occurred_at: bool,
+    source: bool,
+}
+
+impl Given {
+    /// `None` where the log sets the id.
+    pub(crate) fn of(event: &Event) -> Option<Self> {
+        let fields = event.fields();
+        fields.id.as_ref()?;
+        Some(Self {
+            occurred_at: fields.occurred_at.is_some(),
+            source: fields.source.is_some(),
+        })
+    }
+
+    /// Whether the event whose line begins with `line` has the content of a record, of which these are `event` and,
+    /// unless it is erased, `personal`.
     ///
-    /// The merged forms are compared, less the salt and what the log sets: the id, the time and the source of an event
-    /// that has none. Where the personal data is erased, only what is kept is compared. An event that breaks a rule, or
-    /// is redacted in another way than when it was recorded, is another one.
-    pub(crate) fn same_content(&self, event: &[u8], personal: Option<&[u8]>, redaction: &Redaction) -> bool {
-        if super::rules::check(self, &super::Limits::FORMAT).is_err() {
-            return false;
-        }
-        let recorded = |name: &[u8]| {
-            scan::members(event)
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| value)
-        };
-        let (Some(id), Some(occurred_at)) = (recorded(b"id"), recorded(b"occurred_at")) else {
+    /// The merged forms are compared, less the salt and what the log set. Where the personal data is erased, only what
+    /// is kept is compared. An event that is redacted in another way than when it was recorded is another one.
+    pub(crate) fn is_in(self, line: &[u8], event: &[u8], personal: Option<&[u8]>) -> bool {
+        let mut parts = scan::members(line).map(|(_, part)| part);
+        let (Some(new_event), Some(new_personal)) = (parts.next(), parts.next()) else {
             return false;
         };
-        let Some(occurred_at) = Timestamp::from_fixed(scan::text(occurred_at).as_bytes()) else {
-            return false;
-        };
-        let (id, source) = (scan::text(id), recorded(b"source").map(scan::text));
-        let fill = Fill {
-            id: &id,
-            occurred_at,
-            source: source.as_deref(),
-            salt: [0; 16],
-        };
-        let mut given = Vec::with_capacity(event.len() + personal.map_or(0, <[u8]>::len));
         let Some(personal) = personal else {
-            self.write_kept(&fill, redaction, &mut given);
-            return given == event;
+            return self.is_same(new_event, event);
         };
-        self.write_merged(&fill, redaction, &mut given);
-        let mut merged = Vec::with_capacity(given.len());
-        merge(&mut merged, event, personal).is_ok() && merged == given
+        let (mut new, mut recorded) = (Vec::new(), Vec::new());
+        merge(&mut new, new_event, new_personal).is_ok()
+            && merge(&mut recorded, event, personal).is_ok()
+            && self.is_same(&new, &recorded)
+    }
+
+    fn is_same(self, new: &[u8], recorded: &[u8]) -> bool {
+        let is_given = |(key, _): &(&[u8], &[u8])| match *key {
+            b"occurred_at" => self.occurred_at,
+            b"source" => self.source,
+            _ => true,
+        };
+        let members = |object| scan::members(object).filter(is_given);
+        members(new).eq(members(recorded))
     }
 }

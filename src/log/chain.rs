@@ -4,7 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use super::clock::{Clock, Instant, record_time};
-use super::entropy;
+use super::entropy::Entropy;
 use super::recent::{IdDigest, RecentIds};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::error::{Cause, Result};
@@ -22,6 +22,7 @@ use crate::timestamp::Timestamp;
 pub(super) struct Chain {
     origin: Origin,
     clock: Arc<dyn Clock>,
+    entropy: Entropy,
     tree: Tree,
     last: Hash,
     time: Option<Timestamp>,
@@ -97,13 +98,20 @@ impl Records {
 
 impl Chain {
     /// The chain that continues `head`; a new one where there is none.
-    pub(super) fn new(origin: Origin, clock: Arc<dyn Clock>, head: Option<&Head>, recent: RecentIds) -> Self {
+    pub(super) fn new(
+        origin: Origin,
+        clock: Arc<dyn Clock>,
+        entropy: Entropy,
+        head: Option<&Head>,
+        recent: RecentIds,
+    ) -> Self {
         let tree = head.map_or_else(Tree::new, |head| head.tree.clone());
         let last = head.map_or(Hash::ZERO, |head| head.last);
         let time = head.and_then(|head| head.recorded_at());
         Self {
             origin,
             clock,
+            entropy,
             tree,
             last,
             time,
@@ -113,7 +121,7 @@ impl Chain {
     }
 
     /// Which of the last records has this id.
-    pub(super) fn find(&self, id: &IdDigest) -> Option<u64> {
+    pub(super) fn find(&mut self, id: &IdDigest) -> Option<u64> {
         self.recent.find(id)
     }
 
@@ -167,26 +175,27 @@ impl Chain {
     /// Adds an event of the log itself.
     pub(super) fn push_own(&mut self, records: &mut Records, event: &Event) -> Result<(u64, Hash)> {
         let now = self.clock.now();
-        let id = entropy::uuid(now)?.hyphenated().to_string();
+        let id = self.entropy.uuid(now)?.hyphenated().to_string();
         let fill = Fill {
             id: &id,
             occurred_at: self.time.unwrap_or_else(|| now.into()),
             source: None,
-            salt: entropy::random()?,
+            salt: self.entropy.random()?,
         };
-        let (mut kept, mut personal, mut line) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut line, mut personal) = (Vec::new(), Vec::new());
+        Draft::begin(&mut line);
         event
             .write(
                 &fill,
                 &Limits::default(),
                 &Redaction::default(),
-                &mut kept,
+                &mut line,
                 &mut personal,
             )
             .map_err(Cause::InvalidEvent)?;
-        let draft = Draft::begin(&mut line, &kept, &personal);
+        let draft = Draft::end(&mut line, &personal);
         let id = event.fields().id.as_deref().unwrap_or(&id);
-        Ok(self.push(records, &line, &draft, IdDigest::of(id.as_bytes())))
+        Ok(self.push(records, &line[1..], &draft, IdDigest::of(id.as_bytes())))
     }
 
     /// Signs the commit. It can be called again if a signer fails.

@@ -1,9 +1,8 @@
-//! The committers: take what waits in the queue, make commits of it, and answer for each event.
+//! The committer: takes what waits in the queue, makes commits of it, and answers for each event.
 //!
-//! Two of them take turns. Who holds the [`Core`] chains records; who holds the [`Disk`] writes. A committer takes the
-//! disk while it holds the core, so that commits are written in the order in which they were chained, and lets the core
-//! go before it writes. So while one syncs, the other prepares the next commit, and when that has the disk, the first
-//! one wakes those who wait for receipts.
+//! Who holds the [`Core`] chains records; who holds the [`Disk`] writes. The disk is taken while the core is held, so that
+//! commits are written in the order in which they were chained, and the core is let go before the last one is written.
+//! So while the committer syncs, its assistant prepares the next commit, and answers for the one before.
 
 use std::fmt;
 use std::sync::{Arc, MutexGuard};
@@ -11,13 +10,14 @@ use std::time::{Duration, Instant};
 
 use super::caches::id_of;
 use super::chain::{Chain, Records};
-use super::queue::{Batch, Entry, Queue, Work};
+use super::own;
+use super::queue::{Batch, Entry};
 use super::recent::{IdDigest, RecentFile};
+use super::shared::Shared;
 use super::ticket::Receipt;
-use super::{Shared, own};
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};
-use crate::event::{Event, recorded_id};
+use crate::event::{Event, Given, recorded_id};
 use crate::hash::Hash;
 use crate::reader::tree::TreeCache;
 use crate::reader::{push, record_at, walk_near};
@@ -33,6 +33,8 @@ pub(super) struct Core {
     /// Whether a signature of its was verified.
     pub(super) is_signer_checked: bool,
     pub(super) recent_file: Option<RecentFile>,
+    /// The next commit, signed, before anything else may be written.
+    pub(super) prepared: Option<Turn>,
 }
 
 impl fmt::Debug for dyn Signer {
@@ -48,30 +50,32 @@ pub(super) struct Disk {
     pub(super) writer: Option<Box<dyn Writer>>,
 }
 
-/// One commit on its way, with the events that are to be answered. Used again and again.
+/// Events on their way through commits, one commit after the other, with those who are to be answered. Used again and
+/// again.
 #[derive(Debug, Default)]
 pub(super) struct Turn {
-    records: Records,
     batches: Vec<Batch>,
+    /// The next entry to be chained.
+    next: Cursor,
+    records: Records,
     /// Which entries are in the commit: batch and entry, `seq` and hash.
     taken: Vec<(usize, usize, u64, Hash)>,
-    next: Place,
+    /// Where the commit is signed: its checkpoint, and when that was begun.
+    signed: Option<(SignedCheckpoint, Instant)>,
 }
 
-/// Where in the batches of a turn the next entry stands.
+/// Where in the batches of a turn an entry stands.
 #[derive(Debug, Clone, Copy, Default)]
-struct Place {
+struct Cursor {
     batch: usize,
     entry: usize,
     byte: usize,
 }
 
-/// Answers for an entry.
-type Deliver<'a> = &'a mut dyn FnMut(&Entry, Result<Receipt>);
-
 impl Turn {
     /// A turn with one event.
     pub(super) fn with_one(&mut self, line: &[u8], entry: Entry) {
+        self.clear();
         self.batches.resize_with(1, Batch::default);
         if let [batch] = self.batches.as_mut_slice() {
             batch.clear();
@@ -80,9 +84,15 @@ impl Turn {
         }
     }
 
-    /// All is answered: the batches can be filled again.
-    pub(super) fn give_back(&mut self, queue: &Queue) {
-        self.batches.drain(..).for_each(|batch| queue.give_back(batch));
+    /// Whether it is worth keeping for the next lone event.
+    pub(super) fn is_small(&self) -> bool {
+        self.records.byte_count() <= SMALL_TURN
+    }
+
+    fn clear(&mut self) {
+        self.next = Cursor::default();
+        self.taken.clear();
+        self.signed = None;
     }
 
     /// Whether all entries are chained or answered.
@@ -90,22 +100,40 @@ impl Turn {
         self.next.batch >= self.batches.len()
     }
 
-    /// Answers for all that is in the commit.
-    fn answer(&self, deliver: Deliver<'_>, result: impl Fn(u64, Hash) -> Result<Receipt>) {
+    /// Answers for all that is in the commit, which is durable, and says how many that were.
+    pub(super) fn answer(&mut self, shared: &Shared) -> usize {
+        let size = self.records.size();
+        self.answer_each(shared, |seq, hash| Ok(Receipt { seq, hash, size }));
+        let events = self.taken.len();
+        self.taken.clear();
+        if self.is_through() {
+            self.batches.drain(..).for_each(|batch| shared.queue.give_back(batch));
+        }
+        events
+    }
+
+    fn answer_each(&self, shared: &Shared, result: impl Fn(u64, Hash) -> Result<Receipt>) {
         for (batch, entry, seq, hash) in &self.taken {
             if let Some(entry) = self.batches.get(*batch).and_then(|batch| batch.entries.get(*entry)) {
-                deliver(entry, result(*seq, *hash));
+                shared.answer(entry, result(*seq, *hash));
             }
         }
     }
 
-    /// Answers with an error for all that is not chained.
-    fn fail_rest(&mut self, deliver: Deliver<'_>, error: &Error) {
+    /// The commit will not be durable.
+    fn fail(&mut self, shared: &Shared, error: &Error) {
+        self.answer_each(shared, |_, _| Err(error.clone()));
+        self.taken.clear();
+        self.signed = None;
+    }
+
+    /// Nor will what is not chained.
+    fn fail_rest(&mut self, shared: &Shared, error: &Error) {
         let from = self.next;
         for (at, batch) in self.batches.iter().enumerate().skip(from.batch) {
             let skipped = if at == from.batch { from.entry } else { 0 };
             for entry in batch.entries.iter().skip(skipped) {
-                deliver(entry, Err(error.clone()));
+                shared.answer(entry, Err(error.clone()));
             }
         }
         self.next.batch = self.batches.len();
@@ -113,17 +141,49 @@ impl Turn {
 }
 
 impl Core {
-    /// Chains as many of the entries as one commit takes.
-    fn fill(&mut self, shared: &Shared, turn: &mut Turn, deliver: Deliver<'_>) {
+    /// Chains and signs the next commit of a turn: as many of its entries as one commit takes, and what came meanwhile.
+    /// Nothing is signed where all of them are answered, or the first one has to wait for the disk.
+    fn prepare(&mut self, shared: &Shared, turn: &mut Turn) {
+        turn.taken.clear();
+        if let Err(error) = self.chain.begin(&mut turn.records) {
+            self.chain.undo(&mut turn.records);
+            return turn.fail_rest(shared, &error);
+        }
+        self.fill(shared, turn);
+        while turn.is_through()
+            && let Some(batch) = shared.queue.take(turn.records.room() / 2)
+        {
+            turn.batches.push(batch);
+            self.fill(shared, turn);
+        }
+        if let Some(file) = &mut self.recent_file {
+            file.advance(self.chain.recent(), shared.numbers.size(), turn.records.byte_count());
+        }
+        if turn.records.is_empty() {
+            return;
+        }
+        let began = Instant::now();
+        match self.sign(shared, &mut turn.records, None, began) {
+            Ok(checkpoint) => turn.signed = Some((checkpoint, began)),
+            Err(error) => {
+                self.chain.undo(&mut turn.records);
+                turn.fail(shared, &error);
+            }
+        }
+    }
+
+    /// Chains entries until the commit is full.
+    fn fill(&mut self, shared: &Shared, turn: &mut Turn) {
         let Turn {
             records,
             batches,
             taken,
             next,
+            ..
         } = turn;
         while let Some(batch) = batches.get(next.batch) {
             let Some(entry) = batch.entries.get(next.entry) else {
-                *next = Place {
+                *next = Cursor {
                     batch: next.batch + 1,
                     entry: 0,
                     byte: 0,
@@ -135,9 +195,8 @@ impl Core {
                 return;
             }
             match entry
-                .retry
-                .as_ref()
-                .and_then(|event| self.first_receipt(shared, entry, event))
+                .given
+                .and_then(|given| self.first_receipt(shared, entry, given, line))
             {
                 None => {
                     let (seq, hash) = self.chain.push(records, line, &entry.draft, entry.id);
@@ -145,7 +204,7 @@ impl Core {
                 }
                 // Its first record is not durable yet: it is looked at again once that is.
                 Some(Retry::Later) => return,
-                Some(Retry::Answer(answer)) => deliver(entry, answer),
+                Some(Retry::Answer(answer)) => shared.answer(entry, answer),
             }
             next.entry += 1;
             next.byte += entry.length;
@@ -153,7 +212,7 @@ impl Core {
     }
 
     /// The answer for an event whose id was recorded before.
-    fn first_receipt(&self, shared: &Shared, entry: &Entry, event: &Event) -> Option<Retry> {
+    fn first_receipt(&mut self, shared: &Shared, entry: &Entry, given: Given, line: &[u8]) -> Option<Retry> {
         let seq = self.chain.find(&entry.id)?;
         let durable = shared.numbers.size();
         if seq >= durable {
@@ -165,27 +224,19 @@ impl Core {
             Err(_) if is_purged(shared.store.as_ref(), seq) => return None,
             Err(error) => return Some(Retry::Answer(Err(error))),
         };
-        let id = event.fields().id.as_deref().unwrap_or_default();
         // An erased record has no id any more, and no content to compare. The cache of ids can be wrong.
-        let kept = record
-            .event_json()
-            .filter(|kept| recorded_id(kept.as_bytes()).as_deref() == Some(id))?;
+        let kept = record.event_json()?.as_bytes();
+        let id = recorded_id(kept).filter(|id| IdDigest::of(id.as_bytes()) == entry.id)?;
         let personal = record.personal_json().map(str::as_bytes);
-        Some(Retry::Answer(
-            if event.same_content(kept.as_bytes(), personal, &shared.redaction) {
-                Ok(Receipt {
-                    seq,
-                    hash: record.hash(),
-                    size,
-                })
-            } else {
-                Err(Cause::IdReused {
-                    id: id.to_owned(),
-                    first_seq: seq,
-                }
-                .into())
-            },
-        ))
+        Some(Retry::Answer(if given.is_in(line, kept, personal) {
+            Ok(Receipt {
+                seq,
+                hash: record.hash(),
+                size,
+            })
+        } else {
+            Err(Cause::IdReused { id, first_seq: seq }.into())
+        }))
     }
 
     /// Signs, again and again while the signer fails, up to the host's deadline: nothing is written yet, and nothing is
@@ -226,19 +277,6 @@ impl Core {
                     pause = (pause * 2).min(SIGN_AGAIN_LAST);
                 }
             }
-        }
-    }
-
-    /// Adds what came while the disk was busy.
-    fn top_up(&mut self, shared: &Shared, turn: &mut Turn, deliver: Deliver<'_>) {
-        while turn.is_through()
-            && let Some(batch) = shared.queue.take(turn.records.room() / 2)
-        {
-            turn.batches.push(batch);
-            self.fill(shared, turn, deliver);
-        }
-        if let Some(file) = &mut self.recent_file {
-            file.advance(self.chain.recent(), turn.records.byte_count());
         }
     }
 
@@ -314,7 +352,7 @@ impl Core {
         let stopped = self.record(shared, disk, &own::stopped(), None);
         shared.tree().write();
         if let Some(file) = &mut self.recent_file {
-            file.save(self.chain.recent());
+            file.save(self.chain.recent(), shared.numbers.size());
         }
         let closed = disk.writer.take().map_or(Ok(()), |mut writer| writer.close());
         stopped.map(drop).and(closed)
@@ -357,105 +395,87 @@ enum Retry {
     Answer(Result<Receipt>),
 }
 
-/// A committer's thread, from the opening to the end of the log.
+/// The committer's thread, from the opening to the end of the log.
 pub(super) fn run(shared: &Shared) {
     let mut turn = Turn::default();
-    let look_next = || Instant::now().checked_add(shared.rotation_due_in()?);
-    let mut look_at = look_next();
-    loop {
-        let left = look_at.map(|at| at.saturating_duration_since(Instant::now()));
-        match shared.queue.wait(left) {
-            Work::Events => take_turn(shared, &mut turn),
-            Work::Look => {}
-            Work::Ended => break,
+    while shared.queue.wait() {
+        let mut core = shared.core();
+        shared.queue.takes_prepared();
+        if let Some(prepared) = core.prepared.take() {
+            shared.assistant.keep(std::mem::replace(&mut turn, prepared));
+        } else if let Some(batch) = shared.queue.take(usize::MAX) {
+            turn.clear();
+            turn.batches.push(batch);
+        } else {
+            continue;
         }
-        // Also where there is always something to commit.
-        if look_at.is_some_and(|at| at <= Instant::now()) {
-            shared.queue.without_this_committer(|| shared.rotate_if_due());
-            look_at = look_next();
+        commit(shared, core, &mut turn);
+        // Nobody waits for the assistant where nothing else is to be done.
+        let is_handed_over =
+            turn.taken.len() >= HAND_OVER_MIN && shared.queue.has_work() && shared.assistant.hand_over(&mut turn);
+        if !is_handed_over {
+            turn.answer(shared);
         }
     }
-    // The last one to come here finds it closed.
-    let mut core = shared.core();
-    let mut disk = shared.disk();
-    if !shared.ends_now() {
-        return;
-    }
+    let (mut core, mut disk) = shared.alone();
     let closed = core.close(shared, &mut disk);
     drop((core, disk));
     shared.finish(closed);
-    shared.tell_untold();
 }
 
-/// Commits what waits, and answers for it.
-fn take_turn(shared: &Shared, turn: &mut Turn) {
-    let core = shared.core();
-    let Some(batch) = shared.queue.take(usize::MAX) else {
-        return;
+/// Prepares the next commit, on the assistant's thread, unless that was done. Gives a turn back that was not needed.
+pub(super) fn prepare_next(shared: &Shared, mut turn: Turn) -> Option<Turn> {
+    let mut core = shared.core();
+    if core.prepared.is_some() || shared.store.is_shared() {
+        return Some(turn);
+    }
+    let Some(batch) = shared.queue.take_to_prepare() else {
+        return Some(turn);
     };
+    turn.clear();
     turn.batches.push(batch);
-    commit(shared, core, None, turn, &mut |entry, result| {
-        answer(shared, entry, result)
-    });
-    turn.give_back(&shared.queue);
-    shared.tell_untold();
+    core.prepare(shared, &mut turn);
+    core.prepared.replace(turn)
 }
 
-/// Commits what a turn holds, in as many commits as it takes. The core is let go before the last one is written, and
-/// the disk before it is answered for.
-pub(super) fn commit<'a>(
-    shared: &'a Shared,
-    core: MutexGuard<'a, Core>,
-    disk: Option<MutexGuard<'a, Disk>>,
-    turn: &mut Turn,
-    deliver: Deliver<'_>,
-) {
-    let (mut core, mut disk) = (Some(core), disk);
-    turn.next = Place::default();
-    while let Some(holder) = &mut core
-        && !turn.is_through()
-    {
-        turn.taken.clear();
+/// Commits what a turn holds, in as many commits as it takes, and leaves it to the caller to answer for the last one. The
+/// core is let go before that is written.
+pub(super) fn commit(shared: &Shared, mut core: MutexGuard<'_, Core>, turn: &mut Turn) {
+    loop {
         let start = turn.next;
-        if let Err(error) = holder.chain.begin(&mut turn.records) {
-            holder.chain.undo(&mut turn.records);
-            return turn.fail_rest(deliver, &error);
+        if turn.signed.is_none() && !turn.is_through() {
+            core.prepare(shared, turn);
         }
-        holder.fill(shared, turn, deliver);
-        let writer = disk.get_or_insert_with(|| shared.disk());
-        if writer.writer.is_none() {
-            return give_up(shared, turn, deliver);
+        let mut disk = shared.disk();
+        if disk.writer.is_none() {
+            let error = shared.ended();
+            turn.fail(shared, &error);
+            return turn.fail_rest(shared, &error);
         }
-        holder.top_up(shared, turn, deliver);
-        if turn.records.is_empty() {
-            continue;
-        }
-        let began = Instant::now();
-        let checkpoint = match holder.sign(shared, &mut turn.records, None, began) {
-            Ok(checkpoint) => checkpoint,
-            Err(error) => {
-                holder.chain.undo(&mut turn.records);
-                turn.answer(deliver, |_, _| Err(error.clone()));
-                continue;
+        let is_last = turn.is_through();
+        let Some((checkpoint, began)) = turn.signed.take() else {
+            match is_last {
+                true => return,
+                false => continue,
             }
         };
-        if turn.is_through() && !shared.store.is_shared() {
-            core = None;
-        }
-        let size = turn.records.size();
-        match writer.write(shared, &mut turn.records, checkpoint, began) {
-            Ok(()) if turn.is_through() => {
-                (core, disk) = (None, None);
-                turn.answer(deliver, |seq, hash| Ok(Receipt { seq, hash, size }));
+        if is_last && !shared.store.is_shared() {
+            drop(core);
+            if let Err(error) = disk.write(shared, &mut turn.records, checkpoint, began) {
+                turn.fail(shared, &error);
             }
-            Ok(()) => turn.answer(deliver, |seq, hash| Ok(Receipt { seq, hash, size })),
-            Err(error) => match (error.cause(), &mut core) {
+            return;
+        }
+        match disk.write(shared, &mut turn.records, checkpoint, began) {
+            Ok(()) if is_last => return,
+            Ok(()) => drop(turn.answer(shared)),
+            Err(error) => match error.cause() {
                 // Another writer was at the store: all of it is chained anew, behind that one's records.
-                (Cause::Conflict { head, .. }, Some(core)) if shared.store.is_shared() => {
+                Cause::Conflict { head, .. } if shared.store.is_shared() => {
                     core.continue_from(shared, &mut turn.records, head);
                     turn.next = start;
                 }
-                _ => turn.answer(deliver, |_, _| Err(error.clone())),
+                _ => turn.fail(shared, &error),
             },
         }
     }
@@ -466,25 +486,10 @@ fn is_purged(store: &dyn Store, seq: u64) -> bool {
     segments.first().is_some_and(|first| seq < first.first)
 }
 
-/// The log has ended: nothing of a turn is written.
-fn give_up(shared: &Shared, turn: &mut Turn, deliver: Deliver<'_>) {
-    let error = shared.ended();
-    turn.answer(deliver, |_, _| Err(error.clone()));
-    turn.fail_rest(deliver, &error);
-}
-
-/// Gives an entry's result to whoever waits for it; a failure that nobody waits for is counted and told.
-pub(super) fn answer(shared: &Shared, entry: &Entry, result: Result<Receipt>) {
-    let Some(ticket) = &entry.ticket else { return };
-    match result {
-        Ok(receipt) => ticket.keep(Ok(receipt)),
-        Err(error) => {
-            if !ticket.fail(error.clone()) {
-                shared.failed_unseen(&error);
-            }
-        }
-    }
-}
+/// From so many events on, it is quicker to have another thread wake those who wait for them.
+const HAND_OVER_MIN: usize = 3;
+/// A thread of the host's keeps no buffers larger than this, in bytes.
+const SMALL_TURN: usize = 64 * 1024;
 
 const SIGN_AGAIN_FIRST: Duration = Duration::from_millis(20);
 const SIGN_AGAIN_LAST: Duration = Duration::from_secs(1);

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::{AuditLog, Receipt, Shared, entropy, own};
+use super::shared::Shared;
+use super::{AuditLog, Receipt, own};
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, recorded_id};
 use crate::json::{self, JsonError, Reader};
@@ -30,7 +31,6 @@ impl AuditLog {
     /// [`Cause::NoRecord`] where `before` is beyond the log; what [`append`](Self::append) says.
     pub fn purge(&self, before: u64) -> Result<u64> {
         let purged = self.shared().purge(before);
-        self.shared().tell_untold();
         purged
     }
 
@@ -49,7 +49,6 @@ impl AuditLog {
         let ranges = self.shared().ranges(ranges)?;
         let ranges = self.shared().without_own(&ranges)?;
         let erased = self.shared().erase(&ranges, Erasure::Record, reason);
-        self.shared().tell_untold();
         erased
     }
 
@@ -67,7 +66,6 @@ impl AuditLog {
     ) -> Result<Vec<Receipt>> {
         let ranges = self.shared().ranges(ranges)?;
         let erased = self.shared().erase(&ranges, Erasure::PersonalData, reason);
-        self.shared().tell_untold();
         erased
     }
 }
@@ -198,7 +196,7 @@ impl Shared {
 
     /// Names the announcement in `pending`, then makes it.
     fn announce(&self, eraser: &mut dyn Eraser, event: Event) -> Result<Receipt> {
-        let id = entropy::uuid(self.options.clock.now())?.hyphenated().to_string();
+        let id = self.entropy.uuid(self.options.clock.now())?.hyphenated().to_string();
         let mut pending = b"{\"id\":".to_vec();
         json::string(&mut pending, &id);
         pending.push(b'}');
@@ -260,7 +258,6 @@ impl Shared {
             self.numbers.failed(&error);
             self.tell_later(&error);
         }
-        self.tell_untold();
     }
 
     /// The announcements that may not be carried out: those behind the position up to which all are. That position is

@@ -1,5 +1,7 @@
 //! The log for writing: [`AuditLog`], from an event to its receipt.
 
+mod append;
+mod assistant;
 mod builder;
 mod caches;
 mod chain;
@@ -15,44 +17,30 @@ mod place;
 mod queue;
 mod recent;
 mod rotation;
+mod shared;
 mod ticket;
 
-use std::cell::RefCell;
 use std::fmt;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::pin::Pin;
-use std::sync::atomic::AtomicBool;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
-use std::task::{Context, Poll};
+use std::sync::{Arc, PoisonError};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+pub use append::Append;
 pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 pub use numbers::LogState;
 pub use ticket::{Receipt, Ticket};
 
-use builder::Options;
-use committer::{Core, Disk, Turn};
-use follow::Follow;
-use numbers::Numbers;
 use place::Place;
-use queue::{Entry, Queue};
-use recent::IdDigest;
+use shared::{Shared, guarded, keep_place};
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};
-use crate::event::{Event, Fill, Redaction};
+use crate::event::Event;
 use crate::note::{Origin, VerifierKey};
 use crate::proof::Proof;
-use crate::reader::tree::TreeCache;
 use crate::reader::{self, LogReader};
-use crate::record::Draft;
-use crate::store::{Eraser, Store};
-use crate::timestamp::Timestamp;
 use crate::verify::{Report, Verifier};
 
 /// A log that is open for writing. A cheap clone; all clones are the same log.
@@ -76,36 +64,6 @@ pub struct AuditLog {
     handle: Arc<Handle>,
 }
 
-/// What all parts of an open log share.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    origin: Origin,
-    store: Arc<dyn Store>,
-    queue: Queue,
-    core: Mutex<Core>,
-    disk: Mutex<Disk>,
-    tree: Mutex<TreeCache>,
-    eraser: Mutex<Option<Box<dyn Eraser>>>,
-    numbers: Numbers,
-    follow: Follow,
-    /// The key in force, for who asks while a signer is waited for.
-    vkey: Mutex<VerifierKey>,
-    failure: Mutex<Option<Error>>,
-    /// Failures that the host is told of once no lock is held: its callback may ask the log anything.
-    untold: Mutex<Vec<Error>>,
-    /// Until when a failing signer is asked again once the log is closing.
-    close_by: Mutex<Option<Instant>>,
-    rotation: Mutex<()>,
-    /// No erasure or purge that was announced is left undone, in this opening or before it.
-    is_all_carried_out: AtomicBool,
-    /// A committer closes the log, or has.
-    has_ended: AtomicBool,
-    place: Option<Place>,
-    key_file: Option<PathBuf>,
-    redaction: Redaction,
-    options: Options,
-}
-
 impl AuditLog {
     /// Options of a log. `origin` is its identity: a schema-less URL of its owner, such as `auth.example.com/audit`
     /// (FORMAT §3).
@@ -114,23 +72,16 @@ impl AuditLog {
     }
 
     fn start(shared: Shared) -> Result<Self> {
-        let shared = Arc::new(shared);
-        let spawn = |name: &str, run: fn(&Shared)| {
-            let shared = Arc::clone(&shared);
-            let spawned = std::thread::Builder::new()
-                .name(name.into())
-                .spawn(move || guarded(&shared, run));
-            spawned.map_err(|error| Error::io("start a thread for", std::path::Path::new("the log"), error))
+        let mut handle = Handle {
+            shared: Arc::new(shared),
+            own: Vec::new(),
         };
-        let mut committers = Vec::new();
-        for _ in 0..if shared.store.is_shared() { 1 } else { COMMITTERS } {
-            committers.push(spawn("indelible", committer::run)?.thread().id());
+        handle.spawn("indelible-commit", committer::run)?;
+        handle.spawn("indelible-assist", assistant::run)?;
+        if handle.shared.place.is_some() {
+            handle.spawn("indelible-place", keep_place)?;
         }
-        if shared.place.is_some() {
-            spawn("indelible-place", keep_place)?;
-        }
-        spawn("indelible-erase", Shared::resume_erasures)?;
-        let handle = Handle { committers, shared };
+        handle.spawn("indelible-erase", Shared::resume_erasures)?;
         Ok(Self {
             handle: Arc::new(handle),
         })
@@ -148,21 +99,19 @@ impl AuditLog {
     /// and whether the event is in it then is to be seen there: give it an `id`, and a retry gets its first receipt.)
     pub fn append(&self, event: Event) -> Result<Receipt> {
         let shared = self.shared();
-        if self.handle.is_own_thread() {
-            let problem = "it would wait for the thread that it is called on: use submit in a callback";
+        if append::is_committing() || self.handle.is_committer() {
+            let problem = "it would wait for the commit that it is called in";
             return Err(Error::configuration("append", problem));
         }
-        shared.prepare(event, |line, entry| match shared.append_alone(line, entry)? {
-            Appended::Alone(result) => result,
-            Appended::Busy(mut entry) => {
-                let (ticket, pending) = Ticket::new();
-                entry.ticket = Some(pending);
+        let ticket = shared.prepare(event, |line, entry, ticket| {
+            if let Some(entry) = shared.append_alone(line, entry)? {
                 shared
                     .queue
                     .push_blocking(line, entry, shared.options.append_deadline)?;
-                ticket.wait()
             }
-        })?
+            Ok::<_, Error>(ticket)
+        })??;
+        ticket.wait()
     }
 
     /// The same for async hosts, on any runtime: the future waits for room in the queue and then for the commit. It
@@ -172,10 +121,7 @@ impl AuditLog {
     ///
     /// As [`append`](Self::append).
     pub fn append_async(&self, event: Event) -> Append {
-        Append {
-            log: self.clone(),
-            state: AppendState::Event(Some(event)),
-        }
+        Append::new(self.clone(), event)
     }
 
     /// Puts an event into the queue and returns at once. Once this has returned a ticket, the event is recorded whether
@@ -187,9 +133,7 @@ impl AuditLog {
     /// or the log has ended.
     pub fn submit(&self, event: Event) -> Result<Ticket> {
         let shared = self.shared();
-        shared.prepare(event, |line, mut entry| {
-            let (ticket, pending) = Ticket::new();
-            entry.ticket = Some(pending);
+        shared.prepare(event, |line, entry, ticket| {
             shared.queue.push(line, entry).map(|()| ticket)
         })?
     }
@@ -299,14 +243,30 @@ impl fmt::Debug for AuditLog {
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
-    committers: Vec<ThreadId>,
+    /// The log's own threads: the committer first.
+    own: Vec<ThreadId>,
 }
 
 impl Handle {
-    /// Whether this is a committer's own thread: a callback of the host's may hold the last clone. It must not wait for
-    /// itself.
+    fn spawn(&mut self, name: &str, run: fn(&Shared)) -> Result<()> {
+        let shared = Arc::clone(&self.shared);
+        let spawned = std::thread::Builder::new()
+            .name(name.into())
+            .spawn(move || guarded(&shared, run));
+        let thread =
+            spawned.map_err(|error| Error::io("start a thread for", std::path::Path::new("the log"), error))?;
+        self.own.push(thread.thread().id());
+        Ok(())
+    }
+
+    fn is_committer(&self) -> bool {
+        self.own.first() == Some(&std::thread::current().id())
+    }
+
+    /// Whether this is one of the log's own threads: a callback of the host's may hold the last clone. It must not wait
+    /// for itself.
     fn is_own_thread(&self) -> bool {
-        self.committers.contains(&std::thread::current().id())
+        self.own.contains(&std::thread::current().id())
     }
 }
 
@@ -314,341 +274,9 @@ impl Drop for Handle {
     fn drop(&mut self) {
         let limit = self.shared.options.drop_deadline;
         self.shared.end_within(limit);
-        if !self.is_own_thread() {
+        // Where the committer could not be started there is nobody to wait for.
+        if !self.is_own_thread() && !self.own.is_empty() {
             self.shared.follow.wait_ended(limit);
         }
     }
 }
-
-/// An event on its way, as a future; made by [`AuditLog::append_async`].
-#[must_use = "a future does nothing until it is polled"]
-#[derive(Debug)]
-pub struct Append {
-    log: AuditLog,
-    state: AppendState,
-}
-
-#[derive(Debug)]
-enum AppendState {
-    Event(Option<Event>),
-    /// It waits for room.
-    Line(Vec<u8>, Option<Entry>, Option<Ticket>),
-    Ticket(Ticket),
-}
-
-impl Future for Append {
-    type Output = Result<Receipt>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<Receipt>> {
-        let Self { log, state } = &mut *self;
-        let shared = log.shared();
-        loop {
-            match state {
-                AppendState::Event(event) => {
-                    let Some(event) = event.take() else {
-                        return Poll::Ready(Err(Cause::Closed.into()));
-                    };
-                    let prepared = shared.prepare(event, |line, mut entry| {
-                        let (ticket, pending) = Ticket::new();
-                        entry.ticket = Some(pending);
-                        (line.to_vec(), entry, ticket)
-                    });
-                    match prepared {
-                        Ok((line, entry, ticket)) => *state = AppendState::Line(line, Some(entry), Some(ticket)),
-                        Err(error) => return Poll::Ready(Err(error)),
-                    }
-                }
-                AppendState::Line(line, entry, ticket) => {
-                    let Some(taken) = entry.take() else {
-                        return Poll::Ready(Err(Cause::Closed.into()));
-                    };
-                    match shared.queue.push_or_register(line, taken, context.waker()) {
-                        Err(error) => return Poll::Ready(Err(error)),
-                        Ok(Some(back)) => {
-                            *entry = Some(back);
-                            return Poll::Pending;
-                        }
-                        Ok(None) => match ticket.take() {
-                            Some(ticket) => *state = AppendState::Ticket(ticket),
-                            None => return Poll::Ready(Err(Cause::Closed.into())),
-                        },
-                    }
-                }
-                AppendState::Ticket(ticket) => return Pin::new(ticket).poll(context),
-            }
-        }
-    }
-}
-
-enum Appended {
-    Alone(Result<Receipt>),
-    /// Somebody else is at work: the entry goes into the queue.
-    Busy(Entry),
-}
-
-impl Shared {
-    /// Validates and writes an event, on the caller's thread: all that does not depend on its place in the chain.
-    fn prepare<T>(&self, event: Event, then: impl FnOnce(&[u8], Entry) -> T) -> Result<T> {
-        let now = self.options.clock.now();
-        let (mut id_text, salt) = ([0; 36], entropy::random()?);
-        SCRATCH.with(|scratch| {
-            // A value that a host serializes may append to a log itself: then this thread's buffers are taken.
-            let mut fresh = Scratch::default();
-            let mut borrowed = scratch.try_borrow_mut();
-            let scratch = borrowed.as_deref_mut().unwrap_or(&mut fresh);
-            scratch.clear();
-            let id: &str = match &event.fields().id {
-                Some(id) => id,
-                None => entropy::uuid(now)?.hyphenated().encode_lower(&mut id_text),
-            };
-            let source = self.options.source.as_deref();
-            let fill = Fill {
-                id,
-                occurred_at: Timestamp::from(now),
-                source,
-                salt,
-            };
-            let Scratch {
-                event: kept,
-                personal,
-                line,
-            } = scratch;
-            event
-                .write(&fill, &self.options.limits, &self.redaction, kept, personal)
-                .map_err(Cause::InvalidEvent)?;
-            let draft = Draft::begin(line, kept, personal);
-            let id = IdDigest::of(id.as_bytes());
-            let retry = event.fields().id.is_some().then_some(event);
-            let entry = Entry {
-                draft,
-                length: line.len(),
-                id,
-                retry,
-                ticket: None,
-            };
-            Ok(then(line, entry))
-        })
-    }
-
-    /// Commits one event on the caller's thread, if the log is idle: no hand-over.
-    fn append_alone(&self, line: &[u8], entry: Entry) -> Result<Appended> {
-        let Some(core) = try_lock(&self.core) else {
-            return Ok(Appended::Busy(entry));
-        };
-        if !self.queue.is_idle()? {
-            return Ok(Appended::Busy(entry));
-        }
-        let Some(disk) = try_lock(&self.disk) else {
-            return Ok(Appended::Busy(entry));
-        };
-        let mut result = None;
-        TURN.with(|turn| {
-            let mut fresh = Turn::default();
-            let mut borrowed = turn.try_borrow_mut();
-            let turn = borrowed.as_deref_mut().unwrap_or(&mut fresh);
-            turn.with_one(line, entry);
-            let deliver = &mut |entry: &Entry, answer| match &entry.ticket {
-                None => result = Some(answer),
-                // What came meanwhile goes with it.
-                Some(_) => committer::answer(self, entry, answer),
-            };
-            committer::commit(self, core, Some(disk), turn, deliver);
-            turn.give_back(&self.queue);
-        });
-        self.tell_untold();
-        Ok(Appended::Alone(result.unwrap_or_else(|| Err(Cause::Closed.into()))))
-    }
-
-    /// Records an event of the log itself.
-    fn record_own(&self, event: Event) -> Result<Receipt> {
-        let (mut core, mut disk) = (self.core(), self.disk());
-        core.record(self, &mut disk, &event, None)
-    }
-
-    /// Where the core is needed too, it is taken first.
-    fn disk(&self) -> MutexGuard<'_, Disk> {
-        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Whether the caller is the first to end the log.
-    fn ends_now(&self) -> bool {
-        !self.has_ended.swap(true, Relaxed)
-    }
-
-    fn core(&self) -> MutexGuard<'_, Core> {
-        self.core.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn tree(&self) -> MutexGuard<'_, TreeCache> {
-        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn failure(&self) -> Option<Error> {
-        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Why nothing more is taken.
-    fn ended(&self) -> Error {
-        self.failure().unwrap_or_else(|| Cause::Closed.into())
-    }
-
-    fn is_closing(&self) -> bool {
-        self.queue.is_idle().is_err()
-    }
-
-    /// Takes nothing more. A signer that fails is asked again for what is queued, at most so long.
-    fn end_within(&self, limit: Duration) {
-        let by = Instant::now().checked_add(limit.min(LIMIT_MAX));
-        let mut close_by = self.close_by.lock().unwrap_or_else(PoisonError::into_inner);
-        *close_by = by.max(*close_by);
-        drop(close_by);
-        self.queue.end(Cause::Closed.into());
-    }
-
-    /// How long a signer that has failed since `began` is asked again.
-    fn signer_time_left(&self, began: Instant) -> Duration {
-        let left = self.options.signer_deadline.saturating_sub(began.elapsed());
-        match *self.close_by.lock().unwrap_or_else(PoisonError::into_inner) {
-            _ if self.failure().is_some() => Duration::ZERO,
-            Some(by) => left.min(by.saturating_duration_since(Instant::now())),
-            None => left,
-        }
-    }
-
-    /// Takes nothing more after this failure. The store is let go: the log can be opened anew.
-    fn poison(&self, error: &Error) {
-        self.numbers.failed(error);
-        let poisoned = Error::from(Cause::Poisoned(error.clone()));
-        self.failure
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get_or_insert(poisoned.clone());
-        // The committer's thread then ends, and lets the eraser go.
-        self.queue.end(poisoned);
-        self.tell_later(error);
-    }
-
-    /// An event was not recorded, and nobody holds its ticket.
-    fn failed_unseen(&self, error: &Error) {
-        self.numbers.lost_unseen();
-        self.tell_later(error);
-    }
-
-    fn tell_later(&self, error: &Error) {
-        if self.options.on_error.is_some() {
-            let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-            untold.push(error.clone());
-        }
-    }
-
-    /// Tells the host of what happened while locks were held. None is held now.
-    fn tell_untold(&self) {
-        let untold = std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner));
-        untold.iter().for_each(|error| self.tell(error));
-    }
-
-    /// Tells the host of a failure. Its callback is its own code.
-    fn tell(&self, error: &Error) {
-        if let Some(callback) = &self.options.on_error {
-            let _ = catch_unwind(AssertUnwindSafe(|| callback(error)));
-        }
-    }
-
-    /// The committer is done: the log has ended.
-    fn finish(&self, closed: Result<()>) {
-        if let Err(error) = closed {
-            self.numbers.failed(&error);
-            self.failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_or_insert(error);
-        }
-        self.nothing_interrupted();
-        if self.place.is_some() {
-            self.numbers.placed(self.write_place());
-        }
-        // The next writer comes in once the eraser is gone, and has the second place to itself.
-        self.eraser.lock().unwrap_or_else(PoisonError::into_inner).take();
-        self.follow.end();
-    }
-
-    /// Writes the second place now.
-    fn write_place(&self) -> Result<()> {
-        match (&self.place, self.follow.newest()) {
-            (Some(place), Some(newest)) => place.write(&newest),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Runs a thread of the log. Should it panic, the log ends with an error, and nobody waits for ever.
-fn guarded(shared: &Shared, run: fn(&Shared)) {
-    if catch_unwind(AssertUnwindSafe(|| run(shared))).is_err() {
-        let error = std::io::Error::other("a thread of the log panicked");
-        shared.poison(&Error::io("run", std::path::Path::new("the log"), error));
-        // Each promise that is dropped says that the log has ended.
-        while shared.queue.take(usize::MAX).is_some() {}
-        shared.disk().writer = None;
-        shared.eraser.lock().unwrap_or_else(PoisonError::into_inner).take();
-        shared.follow.end();
-        shared.tell_untold();
-    }
-}
-
-/// Keeps the second place: at least once a second while there are commits (FORMAT §8).
-fn keep_place(shared: &Shared) {
-    let Some(place) = &shared.place else { return };
-    while let Some(newest) = shared.follow.wait_beyond(place.written()) {
-        let result = place.write(&newest);
-        if let Err(error) = &result {
-            shared.tell(error);
-        }
-        shared.numbers.placed(result);
-        if shared.follow.wait_ended(PLACE_EVERY) {
-            return;
-        }
-    }
-}
-
-fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
-    match mutex.try_lock() {
-        Ok(guard) => Some(guard),
-        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-        Err(TryLockError::WouldBlock) => None,
-    }
-}
-
-#[derive(Debug, Default)]
-struct Scratch {
-    event: Vec<u8>,
-    personal: Vec<u8>,
-    line: Vec<u8>,
-}
-
-impl Scratch {
-    fn clear(&mut self) {
-        self.event.clear();
-        self.personal.clear();
-        self.line.clear();
-    }
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Scratch> = const {
-        RefCell::new(Scratch { event: Vec::new(), personal: Vec::new(), line: Vec::new() })
-    };
-}
-
-thread_local! {
-    static TURN: RefCell<Turn> = RefCell::default();
-}
-
-/// They take turns: while one syncs, the other prepares.
-const COMMITTERS: usize = 2;
-
-/// A commit that is not older than this may be missing in the second place after a crash. The rest of the second is for
-/// writing it.
-const PLACE_EVERY: Duration = Duration::from_millis(800);
-
-/// So long is for ever: what the clock can still count.
-const LIMIT_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);

@@ -8,16 +8,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use super::assistant::Assistant;
 use super::builder::{Builder, Key, PlaceOption};
 use super::caches::Caches;
 use super::chain::{Chain, Records};
 use super::committer::{Core, Disk};
+use super::entropy::Entropy;
 use super::follow::Follow;
 use super::numbers::Numbers;
 use super::place::{Kept, Place};
 use super::queue::Queue;
 use super::recent::RecentFile;
-use super::{AuditLog, COMMITTERS, Shared, own};
+use super::shared::Shared;
+use super::{AuditLog, own};
 use crate::error::{Cause, Error, Result};
 use crate::note::{Origin, VerifierKey};
 use crate::reader::contains;
@@ -50,9 +53,11 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         None => None,
     };
     let recent_file = store.folder().and_then(|folder| RecentFile::open(&folder, saved).ok());
+    let entropy = Entropy::new();
     let chain = Chain::new(
         origin.clone(),
         Arc::clone(&builder.options.clock),
+        entropy,
         head.as_ref(),
         recent,
     );
@@ -63,16 +68,16 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         signer,
         is_signer_checked: false,
         recent_file,
+        prepared: None,
     };
-    let queue = Queue::new(
-        builder.options.queue_bytes,
-        if store.is_shared() { 1 } else { COMMITTERS },
-    );
+    let assistant = Arc::new(Assistant::default());
+    let queue = Queue::new(builder.options.queue_bytes, Arc::clone(&assistant));
     let redaction = builder.options.redaction.clone();
     let shared = Shared {
         origin,
         store,
         queue,
+        assistant,
         core: Mutex::new(core),
         disk: Mutex::new(Disk { writer: Some(writer) }),
         tree: Mutex::new(tree),
@@ -85,10 +90,10 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         close_by: Mutex::default(),
         rotation: Mutex::default(),
         is_all_carried_out: false.into(),
-        has_ended: false.into(),
         place,
         key_file,
         redaction,
+        entropy,
         options: builder.options,
     };
     say_first(&shared, head.as_ref(), &moved, missing.as_deref())?;

@@ -1,15 +1,16 @@
-//! The queue between callers and the committers: bounded in bytes, and the only place where an event waits.
+//! The queue between callers and the committer: bounded in bytes, and the only place where an event waits.
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
+use super::assistant::Assistant;
 use super::recent::IdDigest;
 use super::ticket::Promise;
 use crate::error::{Cause, Error, Result};
-use crate::event::Event;
+use crate::event::Given;
 use crate::record::Draft;
 
 /// An event that is ready for the chain. The beginning of its line stands in the batch's bytes.
@@ -18,12 +19,12 @@ pub(super) struct Entry {
     pub(super) draft: Draft,
     pub(super) length: usize,
     pub(super) id: IdDigest,
-    /// The event itself where the host gave it an id: then it may be a retry.
-    pub(super) retry: Option<Event>,
-    pub(super) ticket: Option<Promise>,
+    /// Where the host gave it an id: then it may be a retry.
+    pub(super) given: Option<Given>,
+    pub(super) promise: Promise,
 }
 
-/// Events in order: as many as one commit takes.
+/// Events in order: at most as many as one commit takes.
 #[derive(Debug, Default)]
 pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
@@ -44,6 +45,7 @@ pub(super) struct Queue {
     state: Mutex<Waiting>,
     work: Condvar,
     room: Condvar,
+    assistant: Arc<Assistant>,
 }
 
 #[derive(Debug, Default)]
@@ -52,42 +54,33 @@ struct Waiting {
     batches: VecDeque<Batch>,
     bytes: usize,
     events: usize,
-    /// Batches that were answered, to be filled again.
+    /// Batches that were answered for, to be filled again.
     spare: Vec<Batch>,
-    /// Who awaits room.
-    wakers: Vec<Waker>,
+    /// The committer waits for something to do.
+    committer_waits: bool,
+    /// A commit is prepared for it.
+    prepared: bool,
+    /// From how many events on the assistant prepares the next commit.
+    prepare_at: Option<usize>,
+    /// How many threads wait for room.
     blocked: usize,
+    /// The tasks that wait for room.
+    wakers: Vec<(u64, Waker)>,
+    /// The number of the next one.
+    next_waiter: u64,
     /// Why nothing more is taken.
     ended: Option<Error>,
-    committers: usize,
-    committers_waiting: usize,
-    /// How many of those that wait are woken already.
-    woken: usize,
-}
-
-/// What a committer is woken for.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Work {
-    /// Events wait.
-    Events,
-    /// The time is over.
-    Look,
-    /// Nothing more will come.
-    Ended,
 }
 
 impl Queue {
-    /// A queue of at most `limit` bytes for so many committers.
-    pub(super) fn new(limit: usize, committers: usize) -> Self {
-        let state = Waiting {
-            committers,
-            ..Waiting::default()
-        };
+    /// A queue of at most `limit` bytes.
+    pub(super) fn new(limit: usize, assistant: Arc<Assistant>) -> Self {
         Self {
             limit,
-            state: Mutex::new(state),
+            state: Mutex::default(),
             work: Condvar::new(),
             room: Condvar::new(),
+            assistant,
         }
     }
 
@@ -120,40 +113,52 @@ impl Queue {
                 self.add(state, line, entry);
                 return Ok(());
             }
+            let left = match limit {
+                None => None,
+                Some(limit) => Some(limit.checked_sub(began.elapsed()).ok_or(Cause::TimedOut {
+                    what: "waiting for room in the queue",
+                    limit,
+                })?),
+            };
             state.blocked += 1;
-            state = match limit {
+            state = match left {
                 None => self.room.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(limit) => {
-                    let Some(left) = limit.checked_sub(began.elapsed()) else {
-                        state.blocked -= 1;
-                        return Err(Cause::TimedOut {
-                            what: "waiting for room in the queue",
-                            limit,
-                        }
-                        .into());
-                    };
-                    self.room
-                        .wait_timeout(state, left)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
+                Some(left) => {
+                    let waited = self.room.wait_timeout(state, left);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
                 }
             };
             state.blocked -= 1;
         }
     }
 
-    /// Adds an event if there is room, or remembers who is to be woken once there is: then the entry comes back.
-    pub(super) fn push_or_register(&self, line: &[u8], entry: Entry, waker: &Waker) -> Result<Option<Entry>> {
+    /// Adds an event if there is room, or remembers whom to wake once there is: then the entry comes back. `waiter` is
+    /// the task's number here, once it has one.
+    pub(super) fn push_or_register(
+        &self,
+        line: &[u8],
+        entry: Entry,
+        waker: &Waker,
+        waiter: &mut Option<u64>,
+    ) -> Result<Option<Entry>> {
         let mut state = self.state();
         state.check_open()?;
         if self.has_room(&state, line.len()) {
             self.add(state, line, entry);
             return Ok(None);
         }
-        if !state.wakers.iter().any(|known| known.will_wake(waker)) {
-            state.wakers.push(waker.clone());
+        let number = *waiter.get_or_insert(state.next_waiter);
+        state.next_waiter = state.next_waiter.max(number + 1);
+        match state.wakers.iter_mut().find(|(other, _)| *other == number) {
+            Some((_, known)) => known.clone_from(waker),
+            None => state.wakers.push((number, waker.clone())),
         }
         Ok(Some(entry))
+    }
+
+    /// A task does not wait any more.
+    pub(super) fn unregister(&self, waiter: u64) {
+        self.state().wakers.retain(|(number, _)| *number != waiter);
     }
 
     fn has_room(&self, state: &Waiting, length: usize) -> bool {
@@ -162,11 +167,15 @@ impl Queue {
 
     fn add(&self, mut state: MutexGuard<'_, Waiting>, line: &[u8], entry: Entry) {
         state.add(line, entry);
-        let wake = state.wants_committer();
-        state.woken += usize::from(wake);
+        let wake = std::mem::take(&mut state.committer_waits);
+        let events = state.events;
+        let prepare = state.prepare_at.take_if(|at| events >= *at).is_some();
         drop(state);
         if wake {
             self.work.notify_one();
+        }
+        if prepare {
+            self.assistant.prepare();
         }
     }
 
@@ -174,53 +183,65 @@ impl Queue {
     pub(super) fn is_idle(&self) -> Result<bool> {
         let state = self.state();
         state.check_open()?;
-        Ok(state.events == 0)
+        Ok(!state.has_work())
     }
 
-    /// Waits until there is something to do, at most so long.
-    pub(super) fn wait(&self, limit: Option<Duration>) -> Work {
+    /// Whether the committer finds something to do.
+    pub(super) fn has_work(&self) -> bool {
+        self.state().has_work()
+    }
+
+    /// Waits for something to do; `false` once nothing is left and nothing will come.
+    pub(super) fn wait(&self) -> bool {
         let mut state = self.state();
-        if state.events == 0 && state.ended.is_none() {
-            state.committers_waiting += 1;
-            state = match limit {
-                None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
-                Some(limit) => {
-                    self.work
-                        .wait_timeout(state, limit)
-                        .unwrap_or_else(PoisonError::into_inner)
-                        .0
-                }
-            };
-            state.committers_waiting -= 1;
-            state.woken = state.woken.saturating_sub(1);
+        while !state.has_work() && state.ended.is_none() {
+            state.committer_waits = true;
+            state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
-        if state.events > 0 {
-            Work::Events
-        } else if state.ended.is_some() {
-            Work::Ended
-        } else {
-            Work::Look
-        }
-    }
-
-    /// Runs what may take a committer long, during which it is not counted on.
-    pub(super) fn without_this_committer(&self, step: impl FnOnce()) {
-        self.state().committers -= 1;
-        step();
-        self.state().committers += 1;
+        state.committer_waits = false;
+        state.has_work()
     }
 
     /// Takes the next batch, if its bytes are not more than `bytes_max`, and makes room.
     pub(super) fn take(&self, bytes_max: usize) -> Option<Batch> {
-        let mut state = self.state();
+        let state = self.state();
         if state.batches.front()?.bytes.len() > bytes_max {
             return None;
         }
+        self.take_first(state)
+    }
+
+    /// The same for a commit that is prepared: the committer finds it.
+    pub(super) fn take_to_prepare(&self) -> Option<Batch> {
+        let mut state = self.state();
+        state.batches.front()?;
+        state.prepared = true;
+        if std::mem::take(&mut state.committer_waits) {
+            self.work.notify_one();
+        }
+        self.take_first(state)
+    }
+
+    fn take_first(&self, mut state: MutexGuard<'_, Waiting>) -> Option<Batch> {
         let batch = state.batches.pop_front()?;
         state.bytes -= batch.bytes.len();
         state.events -= batch.entries.len();
+        state.prepare_at = None;
         self.made_room(state);
         Some(batch)
+    }
+
+    /// The commit that is prepared, if one is, is taken.
+    pub(super) fn takes_prepared(&self) {
+        self.state().prepared = false;
+    }
+
+    /// Has the assistant prepare the next commit once so many events wait; `true` where they do already.
+    pub(super) fn ask_to_prepare(&self, events: usize) -> bool {
+        let mut state = self.state();
+        let is_time = state.events >= events.max(PREPARE_MIN);
+        state.prepare_at = (!is_time).then_some(events.max(PREPARE_MIN));
+        is_time
     }
 
     /// Takes a batch back whose events are answered.
@@ -239,7 +260,7 @@ impl Queue {
         let wakers = std::mem::take(&mut state.wakers);
         drop(state);
         self.room.notify_all();
-        for waker in wakers {
+        for (_, waker) in wakers {
             // It is the host's code.
             let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
         }
@@ -265,6 +286,10 @@ impl Waiting {
         self.ended.clone().map_or(Ok(()), Err)
     }
 
+    fn has_work(&self) -> bool {
+        self.events > 0 || self.prepared
+    }
+
     fn add(&mut self, line: &[u8], entry: Entry) {
         if self
             .batches
@@ -281,13 +306,6 @@ impl Waiting {
             self.events += 1;
         }
     }
-
-    /// Whether to wake a committer that waits: one at once where none is at work; one more where so much waits that it
-    /// pays to prepare the next commit while the last one syncs.
-    fn wants_committer(&self) -> bool {
-        let waiting = self.committers_waiting.saturating_sub(self.woken);
-        waiting > 0 && (waiting >= self.committers || self.events >= EVENTS_FOR_SECOND_COMMITTER)
-    }
 }
 
 /// How many bytes of lines make a batch.
@@ -296,5 +314,5 @@ const BATCH_BYTES: usize = 1024 * 1024;
 /// Batches that are kept for use again.
 const SPARE_BATCHES: usize = 4;
 
-/// From so many waiting events on, a second committer saves more than its wake-up costs.
-const EVENTS_FOR_SECOND_COMMITTER: usize = 16;
+/// For fewer events the committer is quicker by itself.
+const PREPARE_MIN: usize = 2;

@@ -2,36 +2,60 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::fs::{File, OpenOptions};
-use std::hash::{BuildHasherDefault, Hasher};
-use std::io;
+use std::io::{self, Read};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use uuid::Uuid;
+
 use crate::hash::Hash;
 
-/// Half of the SHA-256 of an id. Two ids with the same one cannot be made, and a hit is compared with the record
-/// anyway.
+/// What stands for an id, in 16 bytes: a UUIDv7 for itself, any other id by half of its SHA-256. Two ids with the same
+/// one cannot be made, and a hit is compared with the record anyway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct IdDigest([u8; 16]);
 
 impl IdDigest {
     pub(super) fn of(id: &[u8]) -> Self {
+        if let Some(uuid) = uuid_v7(id) {
+            return Self::of_uuid(&uuid);
+        }
         let mut digest = [0; 16];
         digest.copy_from_slice(&Hash::of(id).as_bytes()[..16]);
         Self(digest)
+    }
+
+    /// That of the lowercase, hyphenated form of a UUIDv7.
+    pub(super) fn of_uuid(uuid: &Uuid) -> Self {
+        Self(*uuid.as_bytes())
     }
 
     /// For a record whose id is erased: no id has it.
     pub(super) const NONE: Self = Self([0; 16]);
 }
 
-/// The ids of the last records, at most [`RECENT_MAX`].
+/// The UUIDv7 whose lowercase, hyphenated form this is.
+fn uuid_v7(id: &[u8]) -> Option<Uuid> {
+    if id.len() != 36 || id.get(14) != Some(&b'7') {
+        return None;
+    }
+    let uuid = Uuid::try_parse_ascii(id).ok()?;
+    let mut text = [0; 36];
+    (uuid.hyphenated().encode_lower(&mut text).as_bytes() == id).then_some(uuid)
+}
+
+/// The ids of the last records, at least [`RECENT_MAX`] once there are so many.
+///
+/// They are kept in order, and indexed when a host gives an event an id of its own: until then a record's id costs 16
+/// bytes and no more.
 #[derive(Debug)]
 pub(super) struct RecentIds {
     /// The digests of the last records in order; the last one is of the record before `next`.
     order: VecDeque<IdDigest>,
     next: u64,
-    seq_of: HashMap<IdDigest, u64, BuildHasherDefault<DigestHasher>>,
+    /// The newest record of each id, of the records before `indexed`. Some of them may be too old by now.
+    seq_of: HashMap<IdDigest, u64>,
+    indexed: u64,
 }
 
 impl RecentIds {
@@ -40,7 +64,8 @@ impl RecentIds {
         Self {
             order: VecDeque::new(),
             next,
-            seq_of: HashMap::default(),
+            seq_of: HashMap::new(),
+            indexed: next,
         }
     }
 
@@ -54,39 +79,40 @@ impl RecentIds {
         self.next
     }
 
-    /// Which of the last records has this id. Of several it is the newest: it was recorded because the content of the
-    /// others is gone.
-    pub(super) fn find(&self, id: &IdDigest) -> Option<u64> {
-        self.seq_of.get(id).copied()
+    /// Which of the last [`RECENT_MAX`] records has this id. Of several it is the newest: it was recorded because the
+    /// content of the others is gone.
+    pub(super) fn find(&mut self, id: &IdDigest) -> Option<u64> {
+        let oldest = self.next.saturating_sub(RECENT_MAX as u64);
+        if self.seq_of.len() > 2 * RECENT_MAX {
+            self.seq_of.retain(|_, seq| *seq >= oldest);
+        }
+        let (first, skipped) = self.from(self.indexed);
+        for (id, seq) in self.order.range(skipped..).zip(first..) {
+            if *id != IdDigest::NONE {
+                self.seq_of.insert(*id, seq);
+            }
+        }
+        self.indexed = self.next;
+        self.seq_of.get(id).copied().filter(|seq| *seq >= oldest)
     }
 
     /// Takes the id of the next record.
     pub(super) fn push(&mut self, id: IdDigest) {
-        if self.order.len() == RECENT_MAX
-            && let Some(oldest) = self.order.pop_front()
-        {
-            let seq = self.next - RECENT_MAX as u64;
-            if self.seq_of.get(&oldest) == Some(&seq) {
-                self.seq_of.remove(&oldest);
-            }
+        if self.order.len() == RECENT_MAX + COMMIT_RECORDS_MAX {
+            self.order.pop_front();
         }
         self.order.push_back(id);
-        if id != IdDigest::NONE {
-            self.seq_of.insert(id, self.next);
-        }
         self.next += 1;
     }
 
-    /// Takes the records from `size` on back: they did not become durable. What they pushed out at the old end stays
-    /// out.
+    /// Takes the records from `size` on back: they did not become durable.
     pub(super) fn truncate(&mut self, size: u64) {
-        while self.next > size {
-            self.next -= 1;
-            if let Some(id) = self.order.pop_back()
-                && self.seq_of.get(&id) == Some(&self.next)
-            {
-                self.seq_of.remove(&id);
-            }
+        let back = usize::try_from(self.next.saturating_sub(size)).unwrap_or(usize::MAX);
+        self.order.truncate(self.order.len().saturating_sub(back));
+        self.next = self.next.min(size);
+        if self.indexed > self.next {
+            self.seq_of.clear();
+            self.indexed = self.oldest();
         }
     }
 
@@ -100,12 +126,10 @@ impl RecentIds {
         self.order.get(usize::try_from(seq.checked_sub(self.oldest())?).ok()?)
     }
 
-    /// The digests of the records from `from` on, and the `seq` of the first of them.
-    pub(super) fn since(&self, from: u64) -> (u64, impl Iterator<Item = &IdDigest>) {
-        let oldest = self.oldest();
-        let from = from.clamp(oldest, self.next);
-        let skipped = usize::try_from(from - oldest).unwrap_or(usize::MAX);
-        (from, self.order.range(skipped.min(self.order.len())..))
+    /// The first record from `seq` on whose id is known, and how many ids stand before it.
+    fn from(&self, seq: u64) -> (u64, usize) {
+        let first = seq.clamp(self.oldest(), self.next);
+        (first, to_usize(first - self.oldest()))
     }
 }
 
@@ -131,23 +155,22 @@ impl RecentFile {
     }
 
     /// Counts bytes of the log, and saves once they are many.
-    pub(super) fn advance(&mut self, recent: &RecentIds, log_bytes: usize) {
+    pub(super) fn advance(&mut self, recent: &RecentIds, durable: u64, log_bytes: usize) {
         self.unsaved_bytes += log_bytes;
         if self.unsaved_bytes >= SAVE_EVERY {
-            self.save(recent);
+            self.save(recent, durable);
         }
     }
 
-    /// Writes the blocks that are new or longer than before.
-    pub(super) fn save(&mut self, recent: &RecentIds) {
+    /// Writes the blocks that are new or longer than before, of the records before `durable`: those after them may be
+    /// taken back.
+    pub(super) fn save(&mut self, recent: &RecentIds, durable: u64) {
         self.unsaved_bytes = 0;
-        let mut block = self.saved / BLOCK;
-        while block * BLOCK < recent.next {
-            let (first, digests) = recent.since(block * BLOCK);
-            let digests: Vec<u8> = digests
-                .take(to_usize((block + 1) * BLOCK - first))
-                .flat_map(|id| id.0)
-                .collect();
+        let mut block = self.saved.max(recent.oldest()) / BLOCK;
+        while block * BLOCK < durable {
+            let (first, skipped) = recent.from(block * BLOCK);
+            let count = to_usize(((block + 1) * BLOCK).min(durable).saturating_sub(first));
+            let digests: Vec<u8> = recent.order.range(skipped..).take(count).flat_map(|id| id.0).collect();
             let mut bytes = Vec::with_capacity(SLOT);
             bytes.extend_from_slice(&first.to_le_bytes());
             bytes.extend_from_slice(&digests);
@@ -160,16 +183,17 @@ impl RecentFile {
             }
             block += 1;
         }
-        self.saved = recent.next;
+        self.saved = durable;
     }
 
     /// The ids that the cache holds of the last records of a log of `size`, as far as it goes; the rest is in the log.
     pub(super) fn load(folder: &Path, size: u64) -> RecentIds {
         let mut recent = RecentIds::before(size);
-        let Ok(content) = std::fs::read(folder.join(FILE)) else {
+        let mut content = Vec::new();
+        let read = File::open(folder.join(FILE)).and_then(|file| file.take(FILE_MAX).read_to_end(&mut content));
+        if read.is_err() {
             return recent;
-        };
-        recent.seq_of.reserve(RECENT_MAX);
+        }
         while recent.next < size {
             let block = recent.next / BLOCK;
             let slot = to_usize(block % BLOCKS) * SLOT;
@@ -216,27 +240,11 @@ fn to_usize(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-/// A digest is random already: its first bytes are its hash.
-#[derive(Debug, Default)]
-pub(super) struct DigestHasher(u64);
-
-impl Hasher for DigestHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        if let Some(first) = bytes.first_chunk() {
-            self.0 = u64::from_le_bytes(*first);
-        }
-    }
-
-    // The length prefix of an array.
-    fn write_usize(&mut self, _: usize) {}
-}
-
 /// How many records back an id is known again.
 pub(super) const RECENT_MAX: usize = 100_000;
+
+/// More records than one commit has: so many may be taken back, and the ids before them are to be known still.
+const COMMIT_RECORDS_MAX: usize = 16 * 1024;
 
 const FILE: &str = "tree/ids";
 
@@ -247,6 +255,8 @@ const BLOCKS: u64 = 100;
 
 /// The `seq` of the first record, the digests, their count, the hash.
 const SLOT: usize = 8 + 16 * 1024 + 8 + 32;
+
+const FILE_MAX: u64 = BLOCKS * SLOT as u64;
 
 /// How far the cache may lag the log, in bytes of the log.
 const SAVE_EVERY: usize = 512 * 1024;

@@ -5,7 +5,8 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::opening::{next_key_path, settle_next};
-use super::{AuditLog, Receipt, Shared, own};
+use super::shared::Shared;
+use super::{AuditLog, Receipt, own};
 use crate::error::{Error, Result};
 use crate::note::VerifierKey;
 use crate::record::Record;
@@ -32,7 +33,6 @@ impl AuditLog {
         }
         let rotated = shared.rotate(Arc::new(new));
         drop(turn);
-        shared.tell_untold();
         rotated
     }
 
@@ -46,7 +46,6 @@ impl AuditLog {
         let turn = shared.rotation();
         let rotated = shared.rotate_key_file();
         drop(turn);
-        shared.tell_untold();
         rotated
     }
 }
@@ -62,7 +61,7 @@ impl Shared {
             let problem = format!("the key is of the log {}, not of {}", new.vkey().name(), self.origin);
             return Err(Error::configuration("key", problem));
         }
-        let (mut core, mut disk) = (self.core(), self.disk());
+        let (mut core, mut disk) = self.alone();
         let core = &mut *core;
         if core.signer.vkey() == new.vkey() {
             let problem = format!("{} is in force already", new.vkey());
@@ -121,7 +120,6 @@ impl Shared {
             self.tell_later(&error);
         }
         drop(turn);
-        self.tell_untold();
     }
 }
 

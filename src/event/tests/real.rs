@@ -19,7 +19,6 @@ fn cloudtrail_records_are_events() {
         let (kept, personal) = parts(&event);
         let read = Event::from_json(merged(&kept, &personal).as_bytes()).unwrap();
         assert_eq!(parts(&read), (kept.clone(), personal.clone()));
-        assert!(event.same_content(kept.as_bytes(), Some(personal.as_bytes()), &Redaction::default()));
         assert_eq!(Event::from_json(event.to_json().unwrap().as_bytes()).unwrap(), event);
         count += 1;
     }

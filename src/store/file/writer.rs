@@ -232,9 +232,13 @@ impl FileWriter {
             .bytes
             .get(..commit.bytes.len().saturating_sub(1))
             .unwrap_or_default();
-        let mut from_end = lines.rsplit(|byte| *byte == b'\n');
-        from_end.next();
-        let last_line = from_end.next().unwrap_or_default();
+        let records = lines
+            .get(..memchr::memrchr(b'\n', lines).unwrap_or(0))
+            .unwrap_or_default();
+        let last_line = match memchr::memrchr(b'\n', records) {
+            Some(end) => records.get(end + 1..).unwrap_or_default(),
+            None => records,
+        };
         match &mut self.head {
             Some(head) => {
                 head.tree.clone_from(commit.after);

@@ -185,9 +185,12 @@ impl Maker {
     fn written(&self, event: &str, personal: &str, time: &str, is_own: bool) -> MadeRecord {
         let seq = self.tree.size();
         let mut line = Vec::new();
-        let draft = Draft::begin(&mut line, event.as_bytes(), personal.as_bytes());
+        Draft::begin(&mut line);
+        line.extend_from_slice(event.as_bytes());
+        let draft = Draft::end(&mut line, personal.as_bytes());
         let hash = draft.finish(&mut line, &self.last, time.as_bytes(), seq);
         line.pop();
+        line.remove(0);
         let digest = Hash::of(personal.as_bytes());
         let prev = self.last;
         let hashed_form =

@@ -1,0 +1,249 @@
+//! What all parts of an open log share, and how it ends.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
+
+use super::assistant::Assistant;
+use super::builder::Options;
+use super::committer::{self, Core, Disk};
+use super::entropy::Entropy;
+use super::follow::Follow;
+use super::numbers::Numbers;
+use super::place::Place;
+use super::queue::{Entry, Queue};
+use super::ticket::Receipt;
+use crate::error::{Cause, Error, Result};
+use crate::event::{Event, Redaction};
+use crate::note::{Origin, VerifierKey};
+use crate::reader::tree::TreeCache;
+use crate::store::{Eraser, Store};
+
+/// What all parts of an open log share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(super) origin: Origin,
+    pub(super) store: Arc<dyn Store>,
+    pub(super) queue: Queue,
+    pub(super) assistant: Arc<Assistant>,
+    pub(super) core: Mutex<Core>,
+    pub(super) disk: Mutex<Disk>,
+    pub(super) tree: Mutex<TreeCache>,
+    pub(super) eraser: Mutex<Option<Box<dyn Eraser>>>,
+    pub(super) numbers: Numbers,
+    pub(super) follow: Follow,
+    /// The key in force, for who asks while a signer is waited for.
+    pub(super) vkey: Mutex<VerifierKey>,
+    pub(super) failure: Mutex<Option<Error>>,
+    /// Failures that the host is told of once no lock is held: its callback may ask the log anything.
+    pub(super) untold: Mutex<Vec<Error>>,
+    /// Until when a failing signer is asked again once the log is closing.
+    pub(super) close_by: Mutex<Option<Instant>>,
+    pub(super) rotation: Mutex<()>,
+    /// No erasure or purge that was announced is left undone, in this opening or before it.
+    pub(super) is_all_carried_out: AtomicBool,
+    pub(super) place: Option<Place>,
+    pub(super) key_file: Option<PathBuf>,
+    pub(super) redaction: Redaction,
+    pub(super) entropy: Entropy,
+    pub(super) options: Options,
+}
+
+impl Shared {
+    /// Records an event of the log itself.
+    pub(super) fn record_own(&self, event: Event) -> Result<Receipt> {
+        let (mut core, mut disk) = self.alone();
+        core.record(self, &mut disk, &event, None)
+    }
+
+    /// The core and the disk, with nothing on its way between them.
+    pub(super) fn alone(&self) -> (MutexGuard<'_, Core>, MutexGuard<'_, Disk>) {
+        loop {
+            let mut core = self.core();
+            self.queue.takes_prepared();
+            let Some(mut turn) = core.prepared.take() else {
+                let disk = self.disk();
+                return (core, disk);
+            };
+            committer::commit(self, core, &mut turn);
+            turn.answer(self);
+        }
+    }
+
+    /// Gives an entry's result to whoever waits for it; a failure that nobody waits for is counted and told.
+    pub(super) fn answer(&self, entry: &Entry, result: Result<Receipt>) {
+        match result {
+            Ok(receipt) => entry.promise.keep(Ok(receipt)),
+            Err(error) => {
+                if !entry.promise.fail(error.clone()) {
+                    self.failed_unseen(&error);
+                }
+            }
+        }
+    }
+
+    /// Where the core is needed too, it is taken first.
+    pub(super) fn disk(&self) -> MutexGuard<'_, Disk> {
+        self.disk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn core(&self) -> MutexGuard<'_, Core> {
+        self.core.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn tree(&self) -> MutexGuard<'_, TreeCache> {
+        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn failure(&self) -> Option<Error> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why nothing more is taken.
+    pub(super) fn ended(&self) -> Error {
+        self.failure().unwrap_or_else(|| Cause::Closed.into())
+    }
+
+    pub(super) fn is_closing(&self) -> bool {
+        self.queue.is_idle().is_err()
+    }
+
+    /// Takes nothing more. A signer that fails is asked again for what is queued, at most so long.
+    pub(super) fn end_within(&self, limit: Duration) {
+        let by = Instant::now().checked_add(limit.min(LIMIT_MAX));
+        let mut close_by = self.close_by.lock().unwrap_or_else(PoisonError::into_inner);
+        *close_by = by.max(*close_by);
+        drop(close_by);
+        self.queue.end(Cause::Closed.into());
+    }
+
+    /// How long a signer that has failed since `began` is asked again.
+    pub(super) fn signer_time_left(&self, began: Instant) -> Duration {
+        let left = self.options.signer_deadline.saturating_sub(began.elapsed());
+        match *self.close_by.lock().unwrap_or_else(PoisonError::into_inner) {
+            _ if self.failure().is_some() => Duration::ZERO,
+            Some(by) => left.min(by.saturating_duration_since(Instant::now())),
+            None => left,
+        }
+    }
+
+    /// Takes nothing more after this failure. The store is let go: the log can be opened anew.
+    pub(super) fn poison(&self, error: &Error) {
+        self.numbers.failed(error);
+        let poisoned = Error::from(Cause::Poisoned(error.clone()));
+        self.failure
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get_or_insert(poisoned.clone());
+        // The committer's thread then ends, and lets the eraser go.
+        self.queue.end(poisoned);
+        self.tell_later(error);
+    }
+
+    /// An event was not recorded, and nobody holds its ticket.
+    pub(super) fn failed_unseen(&self, error: &Error) {
+        self.numbers.lost_unseen();
+        self.tell_later(error);
+    }
+
+    /// Something panicked in the middle of its work: nothing may be built upon it.
+    pub(super) fn panicked(&self) {
+        let error = std::io::Error::other("a thread of the log panicked");
+        self.poison(&Error::io("run", Path::new("the log"), error));
+        self.disk().writer = None;
+    }
+
+    pub(super) fn tell_later(&self, error: &Error) {
+        if self.options.on_error.is_some() {
+            let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+            untold.push(error.clone());
+            drop(untold);
+            self.assistant.tell();
+        }
+    }
+
+    /// Tells the host of what happened while locks were held. None is held now.
+    pub(super) fn tell_untold(&self) {
+        let untold = std::mem::take(&mut *self.untold.lock().unwrap_or_else(PoisonError::into_inner));
+        untold.iter().for_each(|error| self.tell(error));
+    }
+
+    /// Tells the host of a failure. Its callback is its own code.
+    pub(super) fn tell(&self, error: &Error) {
+        if let Some(callback) = &self.options.on_error {
+            let _ = catch_unwind(AssertUnwindSafe(|| callback(error)));
+        }
+    }
+
+    /// The committer is done: the log has ended.
+    pub(super) fn finish(&self, closed: Result<()>) {
+        if let Err(error) = closed {
+            self.numbers.failed(&error);
+            self.failure
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .get_or_insert(error);
+        }
+        self.nothing_interrupted();
+        if self.place.is_some() {
+            self.numbers.placed(self.write_place());
+        }
+        self.assistant.end();
+        // The next writer comes in once the eraser is gone, and has the second place to itself.
+        self.eraser.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.follow.end();
+    }
+
+    /// Writes the second place now.
+    pub(super) fn write_place(&self) -> Result<()> {
+        match (&self.place, self.follow.newest()) {
+            (Some(place), Some(newest)) => place.write(&newest),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Runs a thread of the log. Should it panic, the log ends with an error, and nobody waits for ever.
+pub(super) fn guarded(shared: &Shared, run: fn(&Shared)) {
+    if catch_unwind(AssertUnwindSafe(|| run(shared))).is_err() {
+        shared.panicked();
+        shared.assistant.abandon();
+        // Each promise that is dropped says that the log has ended.
+        while shared.queue.take(usize::MAX).is_some() {}
+        shared.eraser.lock().unwrap_or_else(PoisonError::into_inner).take();
+        shared.follow.end();
+        shared.tell_untold();
+    }
+}
+
+/// Keeps the second place: at least once a second while there are commits (FORMAT §8).
+pub(super) fn keep_place(shared: &Shared) {
+    let Some(place) = &shared.place else { return };
+    while let Some(newest) = shared.follow.wait_beyond(place.written()) {
+        let result = place.write(&newest);
+        if let Err(error) = &result {
+            shared.tell(error);
+        }
+        shared.numbers.placed(result);
+        if shared.follow.wait_ended(PLACE_EVERY) {
+            return;
+        }
+    }
+}
+
+pub(super) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
+    match mutex.try_lock() {
+        Ok(guard) => Some(guard),
+        Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+        Err(TryLockError::WouldBlock) => None,
+    }
+}
+
+/// A commit that is not older than this may be missing in the second place after a crash. The rest of the second is for
+/// writing it.
+const PLACE_EVERY: Duration = Duration::from_millis(800);
+
+/// So long is for ever: what the clock can still count.
+const LIMIT_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);
