@@ -147,8 +147,8 @@ impl Assistant {
 
 /// The thread, from the opening to the end of the log.
 pub(super) fn run(shared: &Shared) {
-    let look_next = || Instant::now().checked_add(shared.rotation_due_in()?);
-    let mut look_at = look_next();
+    let look_in = |left: Option<Duration>| Instant::now().checked_add(left?);
+    let mut look_at = look_in(shared.rotation_due_in());
     loop {
         match shared.assistant.next(look_at) {
             Work::Answer(mut turn) => {
@@ -166,8 +166,7 @@ pub(super) fn run(shared: &Shared) {
             }
             Work::Tell => shared.tell_untold(),
             Work::Look => {
-                shared.rotate_if_due();
-                look_at = look_next();
+                look_at = look_in(shared.rotate_if_due());
             }
             Work::Ended => return shared.tell_untold(),
         }

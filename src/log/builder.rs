@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clock::{Clock, SystemClock};
+use super::rotation::LogSigner;
 use super::{AuditLog, opening};
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Error, Result};
@@ -26,7 +27,7 @@ pub struct Builder {
 #[derive(Debug)]
 pub(super) enum Key {
     File(PathBuf),
-    Signer(Arc<dyn Signer>),
+    Signer(LogSigner),
 }
 
 /// Where the second checkpoint is kept.
@@ -102,7 +103,7 @@ impl Builder {
     /// A signer of the host's, such as a KMS. [`checkpoint_file`](Self::checkpoint_file) or
     /// [`without_checkpoint_file`](Self::without_checkpoint_file) must be said with it.
     pub fn signer(mut self, signer: impl Signer + 'static) -> Self {
-        self.key = Some(Key::Signer(Arc::new(signer)));
+        self.key = Some(Key::Signer(LogSigner::new(signer)));
         self
     }
 

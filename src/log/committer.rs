@@ -5,7 +5,7 @@
 //! So while the committer syncs, its assistant prepares the next commit, and answers for the one before.
 
 use std::fmt;
-use std::sync::{Arc, MutexGuard};
+use std::sync::MutexGuard;
 use std::time::{Duration, Instant};
 
 use super::caches::id_of;
@@ -13,6 +13,7 @@ use super::chain::{Chain, Records};
 use super::own;
 use super::queue::{Batch, Entry};
 use super::recent::{IdDigest, RecentFile};
+use super::rotation::LogSigner;
 use super::shared::Shared;
 use super::ticket::Receipt;
 use crate::checkpoint::SignedCheckpoint;
@@ -29,8 +30,8 @@ use crate::store::{Head, Store, Writer};
 #[derive(Debug)]
 pub(super) struct Core {
     pub(super) chain: Chain,
-    pub(super) signer: Arc<dyn Signer>,
-    /// Whether a signature of its was verified.
+    pub(super) signer: LogSigner,
+    /// A signature of the key in force was verified.
     pub(super) is_signer_checked: bool,
     pub(super) recent_file: Option<RecentFile>,
     /// The next commit, signed, before anything else may be written.
@@ -141,6 +142,11 @@ impl Turn {
 }
 
 impl Core {
+    /// Another key is in force, whose signature of the last commit was verified.
+    pub(super) fn set_signer(&mut self, signer: LogSigner) {
+        self.signer = signer;
+    }
+
     /// Chains and signs the next commit of a turn: as many of its entries as one commit takes, and what came meanwhile.
     /// Nothing is signed where all of them are answered, or the first one has to wait for the disk.
     fn prepare(&mut self, shared: &Shared, turn: &mut Turn) {
@@ -250,13 +256,16 @@ impl Core {
     ) -> Result<SignedCheckpoint> {
         let mut pause = SIGN_AGAIN_FIRST;
         loop {
-            let signers: [&dyn Signer; 2] = [self.signer.as_ref(), successor.unwrap_or(self.signer.as_ref())];
-            let count = if successor.is_some() { 2 } else { 1 };
-            let is_checked = self.is_signer_checked && successor.is_none();
-            let signed = self.chain.sign(records, &signers[..count]).and_then(|checkpoint| {
-                // The first signature under each key: a log signed by a key that lies could not be opened again.
+            let in_force = self.signer.signer.as_ref();
+            let signers = match successor {
+                Some(new) => &[in_force, new][..],
+                None => &[in_force][..],
+            };
+            // A log with a signature that is wrong could not be opened again.
+            let is_trusted = self.signer.is_own && self.is_signer_checked && successor.is_none();
+            let signed = self.chain.sign(records, signers).and_then(|checkpoint| {
                 let verifies = |signer: &&dyn Signer| checkpoint.verify(signer.vkey()).is_ok();
-                match is_checked || signers[..count].iter().all(verifies) {
+                match is_trusted || signers.iter().all(verifies) {
                     true => Ok(checkpoint),
                     false => Err(SignError::new("a signature does not verify under its vkey")),
                 }
@@ -321,14 +330,22 @@ impl Core {
             .inspect_err(|_| self.chain.undo(records))?;
         disk.write(shared, records, checkpoint, began)
             .inspect_err(|error| match error.cause() {
-                Cause::Conflict { head, .. } => self.continue_from(shared, records, head),
+                Cause::Conflict { head, .. } => drop(self.continue_from(shared, records, head)),
                 _ => self.chain.undo(records),
             })
     }
 
     /// Another writer was at the store: takes the records back, and goes on behind those of that one.
-    fn continue_from(&mut self, shared: &Shared, records: &mut Records, head: &Head) {
+    fn continue_from(&mut self, shared: &Shared, records: &mut Records, head: &Head) -> Result<()> {
         self.chain.undo(records);
+        let vkey = self.signer.vkey();
+        let is_in_force = head.successor().is_none_or(|new| new == vkey.to_string());
+        if !is_in_force || head.checkpoint.verify(vkey).is_err() {
+            let problem = format!("another writer put another key than {vkey} in force");
+            let error = Error::configuration("key", problem);
+            shared.poison(&error);
+            return Err(error);
+        }
         let (mut tree, mut ids) = (self.chain.tree().clone(), Vec::new());
         {
             let mut cache = shared.tree();
@@ -342,6 +359,8 @@ impl Core {
             }
         }
         self.chain.continue_from(head, &ids);
+        shared.numbers.continued(head.tree.size());
+        Ok(())
     }
 
     /// Says that the log is closed, and closes the store in order.
@@ -417,6 +436,8 @@ pub(super) fn run(shared: &Shared) {
             turn.answer(shared);
         }
     }
+    // A rotation of the key file comes to its end first: then it is the next writer's.
+    let _rotation = shared.rotation();
     let (mut core, mut disk) = shared.alone();
     let closed = core.close(shared, &mut disk);
     drop((core, disk));
@@ -472,8 +493,10 @@ pub(super) fn commit(shared: &Shared, mut core: MutexGuard<'_, Core>, turn: &mut
             Err(error) => match error.cause() {
                 // Another writer was at the store: all of it is chained anew, behind that one's records.
                 Cause::Conflict { head, .. } if shared.store.is_shared() => {
-                    core.continue_from(shared, &mut turn.records, head);
-                    turn.next = start;
+                    match core.continue_from(shared, &mut turn.records, head) {
+                        Ok(()) => turn.next = start,
+                        Err(error) => turn.fail(shared, &error),
+                    }
                 }
                 _ => turn.fail(shared, &error),
             },

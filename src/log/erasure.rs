@@ -4,8 +4,8 @@
 //! opening: by that file, or where it is gone by the announcements themselves, from the position up to which all are
 //! known to be carried out.
 
-use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -30,8 +30,7 @@ impl AuditLog {
     ///
     /// [`Cause::NoRecord`] where `before` is beyond the log; what [`append`](Self::append) says.
     pub fn purge(&self, before: u64) -> Result<u64> {
-        let purged = self.shared().purge(before);
-        purged
+        self.shared().purge(before)
     }
 
     /// Erases the content of records: `seq` and hash are left, and every proof still verifies. Records of the log
@@ -48,8 +47,7 @@ impl AuditLog {
     ) -> Result<Vec<Receipt>> {
         let ranges = self.shared().ranges(ranges)?;
         let ranges = self.shared().without_own(&ranges)?;
-        let erased = self.shared().erase(&ranges, Erasure::Record, reason);
-        erased
+        self.shared().erase(&ranges, Erasure::Record, reason)
     }
 
     /// Erases the personal data of records (GDPR Art. 17): `event` is left, with a digest where `personal` was, and
@@ -65,8 +63,7 @@ impl AuditLog {
         reason: &str,
     ) -> Result<Vec<Receipt>> {
         let ranges = self.shared().ranges(ranges)?;
-        let erased = self.shared().erase(&ranges, Erasure::PersonalData, reason);
-        erased
+        self.shared().erase(&ranges, Erasure::PersonalData, reason)
     }
 }
 
@@ -265,7 +262,7 @@ impl Shared {
     fn open_announcements(&self, eraser: &mut dyn Eraser, size: u64) -> Result<Vec<u64>> {
         let path = self.carried_out_path();
         let from: u64 = path
-            .and_then(|path| std::fs::read_to_string(path).ok()?.trim().parse().ok())
+            .and_then(|path| read_number(&path))
             .filter(|from| *from <= size)
             .unwrap_or(0);
         let pending = eraser.pending()?;
@@ -276,8 +273,8 @@ impl Shared {
         Ok(self.announcements(0, size, None)?.0)
     }
 
-    /// The announcements among the records of a range, and whether the one that `pending` names is among them. It is looked for by bytes first, since this may go over the
-    /// whole log.
+    /// The announcements among the records of a range, and whether the one that `pending` names is among them. They are
+    /// looked for by bytes first, since this may go over the whole log.
     fn announcements(&self, from: u64, size: u64, pending: Option<&[u8]>) -> Result<(Vec<u64>, bool)> {
         let own = memchr::memmem::Finder::new(b"\"audit_log.p");
         let own_record = memchr::memmem::Finder::new(b"\"audit_log.record.erased\"");
@@ -348,6 +345,12 @@ impl Shared {
             _ => Ok(()),
         }
     }
+}
+
+fn read_number(path: &Path) -> Option<u64> {
+    let mut text = String::new();
+    File::open(path).ok()?.take(20).read_to_string(&mut text).ok()?;
+    text.trim().parse().ok()
 }
 
 fn write_private(path: &Path, size: u64) -> io::Result<()> {

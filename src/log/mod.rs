@@ -22,7 +22,7 @@ mod ticket;
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::Duration;
 
@@ -155,11 +155,7 @@ impl AuditLog {
 
     /// The key in force.
     pub fn vkey(&self) -> VerifierKey {
-        self.shared()
-            .vkey
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        self.shared().vkey()
     }
 
     /// The log's origin.

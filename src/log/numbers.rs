@@ -74,6 +74,11 @@ impl Numbers {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).unhealthy = false;
     }
 
+    /// Another writer was at the store.
+    pub(super) fn continued(&self, size: u64) {
+        self.size.store(size, Relaxed);
+    }
+
     pub(super) fn failed(&self, error: &Error) {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.last = Some(error.clone());

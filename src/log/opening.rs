@@ -19,6 +19,7 @@ use super::numbers::Numbers;
 use super::place::{Kept, Place};
 use super::queue::Queue;
 use super::recent::RecentFile;
+use super::rotation::{LogSigner, next_key_path, settle_next};
 use super::shared::Shared;
 use super::{AuditLog, own};
 use crate::error::{Cause, Error, Result};
@@ -65,7 +66,13 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
     let vkey = signer.vkey().clone();
     let core = Core {
         chain,
-        signer,
+        signer: LogSigner {
+            signer,
+            is_own: match &builder.key {
+                Some(Key::Signer(signer)) => signer.is_own,
+                _ => true,
+            },
+        },
         is_signer_checked: false,
         recent_file,
         prepared: None,
@@ -89,6 +96,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         untold: Mutex::default(),
         close_by: Mutex::default(),
         rotation: Mutex::default(),
+        ages: true.into(),
         is_all_carried_out: false.into(),
         place,
         key_file,
@@ -192,7 +200,7 @@ fn signers(
         return Err(rolled_back(place, size, "the log is missing or empty"));
     }
     let path = match &builder.key {
-        Some(Key::Signer(signer)) => return Ok(vec![Arc::clone(signer)]),
+        Some(Key::Signer(signer)) => return Ok(vec![Arc::clone(&signer.signer)]),
         Some(Key::File(path)) => path,
         None => return Err(Error::configuration("key", "a log needs a key_file or a signer")),
     };
@@ -234,37 +242,6 @@ fn read_key(path: &Path, is_new: bool) -> Result<SigningKey, KeyFileError> {
             result => return result,
         }
     }
-}
-
-/// The path of the key that a rotation is about to put in the place of the key file.
-pub(super) fn next_key_path(key_file: &Path) -> PathBuf {
-    let mut name = key_file.file_name().unwrap_or_default().to_owned();
-    name.push(".next");
-    key_file.with_file_name(name)
-}
-
-/// Ends a rotation of the key file that a crash interrupted: the next key takes the place of the last one if it is in
-/// force, and is removed if not.
-pub(super) fn settle_next(path: &Path, in_force: &VerifierKey) -> Result<()> {
-    let next = next_key_path(path);
-    if !next.exists() {
-        return Ok(());
-    }
-    if SigningKey::read_file(&next).is_ok_and(|next| next.vkey() == in_force) {
-        std::fs::rename(&next, path).map_err(|error| Error::io("rename", &next, error))?;
-    } else {
-        std::fs::remove_file(&next).map_err(|error| Error::io("remove", &next, error))?;
-    }
-    sync_folder_of(path)
-}
-
-fn sync_folder_of(path: &Path) -> Result<()> {
-    let folder = path
-        .parent()
-        .filter(|folder| *folder != Path::new(""))
-        .unwrap_or(Path::new("."));
-    let sync = || std::fs::File::open(folder)?.sync_all();
-    sync().map_err(|error| Error::io("sync", folder, error))
 }
 
 /// A rotation's checkpoint verifies under the old key too, which is not in force any more.

@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     /// Until when a failing signer is asked again once the log is closing.
     pub(super) close_by: Mutex<Option<Instant>>,
     pub(super) rotation: Mutex<()>,
+    /// The key in force is that of the key file.
+    pub(super) ages: AtomicBool,
     /// No erasure or purge that was announced is left undone, in this opening or before it.
     pub(super) is_all_carried_out: AtomicBool,
     pub(super) place: Option<Place>,
@@ -95,6 +97,11 @@ impl Shared {
 
     pub(super) fn tree(&self) -> MutexGuard<'_, TreeCache> {
         self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The key in force.
+    pub(super) fn vkey(&self) -> VerifierKey {
+        self.vkey.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub(super) fn failure(&self) -> Option<Error> {
@@ -179,17 +186,16 @@ impl Shared {
 
     /// The committer is done: the log has ended.
     pub(super) fn finish(&self, closed: Result<()>) {
-        if let Err(error) = closed {
+        let placed = self.write_place();
+        self.numbers.placed(placed.clone());
+        if let Err(error) = closed.and(placed)
+            && self.failure().is_none()
+        {
             self.numbers.failed(&error);
-            self.failure
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .get_or_insert(error);
+            self.tell_later(&error);
+            *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
         self.nothing_interrupted();
-        if self.place.is_some() {
-            self.numbers.placed(self.write_place());
-        }
         self.assistant.end();
         // The next writer comes in once the eraser is gone, and has the second place to itself.
         self.eraser.lock().unwrap_or_else(PoisonError::into_inner).take();

@@ -291,6 +291,7 @@ fn a_writer_that_waits_does_not_take_the_next_key_away() {
     let first = scene.vkey();
     // In the middle of a rotation the next key is there and not in force.
     let next = key();
+    let next_vkey = next.vkey().clone();
     write_key(&next_key(&scene), format!("{}\n", *next.private_text()).as_bytes());
     let error = scene
         .builder()
@@ -300,7 +301,11 @@ fn a_writer_that_waits_does_not_take_the_next_key_away() {
     assert!(matches!(error.cause(), Cause::Locked { .. }), "{error}");
     assert!(next_key(&scene).exists(), "the next key of another process was removed");
     drop(log);
-    scene.open().close(SOON).expect("opens");
+    let log = scene.open();
+    assert_eq!(log.vkey(), first);
+    assert!(next_key(&scene).exists(), "no key is ever removed");
+    assert_eq!(log.rotate_key_file().expect("rotated"), next_vkey, "what stands ready is taken");
+    log.close(SOON).expect("closed");
     assert!(!next_key(&scene).exists());
     oracle::check(&scene.store(), &first);
 }
