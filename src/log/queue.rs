@@ -46,6 +46,8 @@ pub(super) struct Queue {
     work: Condvar,
     room: Condvar,
     assistant: Arc<Assistant>,
+    /// Which process its threads are in.
+    process: u32,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +83,7 @@ impl Queue {
             work: Condvar::new(),
             room: Condvar::new(),
             assistant,
+            process: std::process::id(),
         }
     }
 
@@ -91,7 +94,7 @@ impl Queue {
     /// Adds an event if there is room. `line` is the beginning of its line.
     pub(super) fn push(&self, line: &[u8], entry: Entry) -> Result<()> {
         let state = self.state();
-        state.check_open()?;
+        self.check_open(&state)?;
         if !self.has_room(&state, line.len()) {
             return Err(Cause::QueueFull {
                 queued: state.bytes,
@@ -108,7 +111,7 @@ impl Queue {
         let began = Instant::now();
         let mut state = self.state();
         loop {
-            state.check_open()?;
+            self.check_open(&state)?;
             if self.has_room(&state, line.len()) {
                 self.add(state, line, entry);
                 return Ok(());
@@ -142,7 +145,7 @@ impl Queue {
         waiter: &mut Option<u64>,
     ) -> Result<Option<Entry>> {
         let mut state = self.state();
-        state.check_open()?;
+        self.check_open(&state)?;
         if self.has_room(&state, line.len()) {
             self.add(state, line, entry);
             return Ok(None);
@@ -159,6 +162,18 @@ impl Queue {
     /// A task does not wait any more.
     pub(super) fn unregister(&self, waiter: u64) {
         self.state().wakers.retain(|(number, _)| *number != waiter);
+    }
+
+    fn check_open(&self, state: &Waiting) -> Result<()> {
+        if let Some(error) = &state.ended {
+            return Err(error.clone());
+        }
+        // Asking costs a system call, and so does the wake-up that comes next.
+        if state.committer_waits && std::process::id() != self.process {
+            let problem = "it was opened by another process: open a log anew after a fork";
+            return Err(Error::configuration("log", problem));
+        }
+        Ok(())
     }
 
     fn has_room(&self, state: &Waiting, length: usize) -> bool {
@@ -182,7 +197,7 @@ impl Queue {
     /// Whether nothing waits and more may come.
     pub(super) fn is_idle(&self) -> Result<bool> {
         let state = self.state();
-        state.check_open()?;
+        self.check_open(&state)?;
         Ok(!state.has_work())
     }
 
@@ -282,10 +297,6 @@ impl Queue {
 }
 
 impl Waiting {
-    fn check_open(&self) -> Result<()> {
-        self.ended.clone().map_or(Ok(()), Err)
-    }
-
     fn has_work(&self) -> bool {
         self.events > 0 || self.prepared
     }
@@ -316,3 +327,6 @@ const SPARE_BATCHES: usize = 4;
 
 /// For fewer events the committer is quicker by itself.
 const PREPARE_MIN: usize = 2;
+
+#[cfg(test)]
+mod tests;

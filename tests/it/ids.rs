@@ -305,3 +305,45 @@ fn the_ids_of_a_killed_process_are_known() {
         1
     );
 }
+
+#[test]
+fn ids_of_events_that_a_signer_never_signed_are_not_those_of_the_records_after() {
+    let (signer, scene) = (TestSigner::new(), Scene::new());
+    let open = || {
+        AuditLog::builder(ORIGIN)
+            .signer(Arc::clone(&signer))
+            .without_checkpoint_file()
+            .signer_deadline(Duration::from_millis(20))
+            .open(indelible::FileStore::new(scene.folder()))
+            .expect("opens")
+    };
+    let log = open();
+    let blocked = signer.block_with(&log, login("first"));
+    // So much that the cache of ids is written meanwhile.
+    let lost: Vec<_> = (0..3_000)
+        .map(|round| {
+            let event = order(&format!("order-lost-{round}")).metadata("filler", "x".repeat(400));
+            log.submit(event).expect("room")
+        })
+        .collect();
+    signer.set(Mode::Fail);
+    blocked.wait().expect_err("no signature");
+    for ticket in lost {
+        ticket.wait().expect_err("no signature");
+    }
+    signer.set(Mode::Sign);
+    let kept: Vec<_> = (0..2_500)
+        .map(|round| log.submit(order(&format!("order-{round}"))).expect("room"))
+        .collect();
+    let receipts: Vec<_> = kept
+        .into_iter()
+        .map(|ticket| ticket.wait().expect("recorded"))
+        .collect();
+    log.close(SOON).expect("closed");
+    let log = open();
+    for (round, receipt) in receipts.iter().enumerate().step_by(61) {
+        assert_eq!(log.append(order(&format!("order-{round}"))).expect("a retry"), *receipt);
+    }
+    log.append(order("order-lost-7")).expect("it was not recorded before");
+    log.close(SOON).expect("closed");
+}

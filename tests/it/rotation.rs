@@ -304,7 +304,11 @@ fn a_writer_that_waits_does_not_take_the_next_key_away() {
     let log = scene.open();
     assert_eq!(log.vkey(), first);
     assert!(next_key(&scene).exists(), "no key is ever removed");
-    assert_eq!(log.rotate_key_file().expect("rotated"), next_vkey, "what stands ready is taken");
+    assert_eq!(
+        log.rotate_key_file().expect("rotated"),
+        next_vkey,
+        "what stands ready is taken"
+    );
     log.close(SOON).expect("closed");
     assert!(!next_key(&scene).exists());
     oracle::check(&scene.store(), &first);

@@ -126,6 +126,26 @@ fn a_signer_that_lies_is_not_believed() {
 }
 
 #[test]
+fn a_signer_that_lies_later_is_not_believed_either() {
+    let (signer, scene) = (TestSigner::new(), Scene::new());
+    let log = AuditLog::builder(ORIGIN)
+        .signer(Arc::clone(&signer))
+        .without_checkpoint_file()
+        .signer_deadline(Duration::from_millis(50))
+        .open(FileStore::new(scene.folder()))
+        .expect("opens");
+    for round in 0..5 {
+        log.append(login(round)).expect("recorded");
+        signer.set(Mode::Garbage);
+        let error = log.append(login("lost")).expect_err("not signed");
+        assert!(matches!(error.cause(), Cause::Signer(_)), "{error}");
+        signer.set(Mode::Sign);
+    }
+    log.close(SOON).expect("closed");
+    assert_eq!(oracle::check(&FileStore::new(scene.folder()), signer.vkey()).size(), 8);
+}
+
+#[test]
 fn a_log_that_fails_to_open_for_its_signer_can_be_opened_later() {
     let scene = Scene::new();
     let signer = TestSigner::new();
