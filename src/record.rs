@@ -592,6 +592,7 @@ const EVENT: &[u8] = b"{\"event\":";
 const PERSONAL: &[u8] = b",\"personal\":";
 const PREV: &[u8] = b",\"prev\":\"";
 const SEQ: &[u8] = b",\"seq\":";
-const CHECKPOINT: &[u8] = b"{\"checkpoint\":";
+/// What the line of a checkpoint begins with.
+pub(crate) const CHECKPOINT: &[u8] = b"{\"checkpoint\":";
 const ERASED: &[u8] = b"{\"erased\":";
 const SEGMENT: &[u8] = b"{\"segment\":";

@@ -8,8 +8,8 @@ use super::segment::{Run, SegmentCheck, Step};
 use super::summary::Announcement;
 use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use crate::hash::Hash;
-use crate::record::RecordLine;
-use crate::store::COMMIT_MAX;
+use crate::record::{CHECKPOINT, Line, RecordLine};
+use crate::store::{COMMIT_MAX, LineEnd, RawLine};
 
 /// The lines since the last checkpoint.
 #[derive(Debug, Default)]
@@ -93,6 +93,18 @@ impl SegmentCheck<'_> {
         match (self.rules.end, said) {
             (Some(end), Some((size, _))) if size >= end => Step::End,
             _ => Step::Continue,
+        }
+    }
+
+    /// Looks at a line behind the end of the run, which is the writer's: its commits are of larger sizes. A checkpoint
+    /// of no larger one is repeated, so that what stands before it would not be read.
+    pub(super) fn look_behind_end(&mut self, raw: &RawLine<'_>) {
+        if size_of_checkpoint(raw).is_some_and(|size| self.rules.end.is_some_and(|end| size <= end)) {
+            self.line = raw.number;
+            self.find(
+                FindingKind::Malformed,
+                "a checkpoint of no more records than one before it",
+            );
         }
     }
 
@@ -301,6 +313,18 @@ impl SegmentCheck<'_> {
             self.push(finding.seq(0));
         }
     }
+}
+
+/// The size that a whole line says, if it is a checkpoint.
+pub(super) fn size_of_checkpoint(raw: &RawLine<'_>) -> Option<u64> {
+    if raw.end != LineEnd::Whole || !raw.bytes.starts_with(CHECKPOINT) {
+        return None;
+    }
+    let Ok(Line::Checkpoint(note)) = Line::parse(raw.bytes) else {
+        return None;
+    };
+    let signed: SignedCheckpoint = note.parse().ok()?;
+    Some(signed.checkpoint().size())
 }
 
 /// A digest where `personal` stood, with its quotes.

@@ -9,7 +9,7 @@ use super::own::{ROTATED, Rotation};
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::Result;
 use crate::note::{Origin, VerifierKey};
-use crate::record::Line;
+use crate::record::{CHECKPOINT, Line};
 use crate::store::{COMMIT_MAX, LineEnd, Segment, Store};
 /// What the segments say of their keys, unverified.
 #[derive(Debug)]
@@ -138,5 +138,3 @@ pub(super) fn rotations_in(store: &dyn Store, segment: &Segment, origin: &Origin
     }
     Ok(found)
 }
-
-const CHECKPOINT: &[u8] = b"{\"checkpoint\":";

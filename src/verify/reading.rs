@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::commit::size_of_checkpoint;
 use super::progress::{COUNTED_EVERY, Meter};
 use super::ranges::Ranges;
 use super::segment::{Rules, SegmentCheck, Step};
@@ -49,10 +50,12 @@ pub(super) fn check_segment(store: &dyn Store, rules: &Rules<'_>, meter: &Meter<
         let mut check = SegmentCheck::new(&rules);
         let mut lines = store.lines(segment, 0)?;
         let (mut step, mut records, mut bytes) = (Step::Continue, 0, 0);
-        while step == Step::Continue
-            && let Some(raw) = lines.next_line()?
-        {
+        while let Some(raw) = lines.next_line()? {
             bytes += u64::try_from(raw.bytes.len()).unwrap_or_default() + 1;
+            if step == Step::End {
+                check.look_behind_end(&raw);
+                continue;
+            }
             step = check.take(&raw).map_err(|format| {
                 Error::from(Cause::Unsupported {
                     file: segment.name.clone(),
@@ -67,6 +70,20 @@ pub(super) fn check_segment(store: &dyn Store, rules: &Rules<'_>, meter: &Meter<
         meter.add(check.records() - records, bytes);
         Ok(check.finish(step))
     })
+}
+
+/// Whether a segment holds the checkpoint of a commit that ends at `size` or before.
+pub(super) fn has_checkpoint_up_to(store: &dyn Store, segment: &Segment, size: u64) -> Result<bool> {
+    let found = with_segment(store, segment, |segment| {
+        let mut lines = store.lines(segment, 0)?;
+        while let Some(raw) = lines.next_line()? {
+            if size_of_checkpoint(&raw).is_some_and(|found| found <= size) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    })?;
+    Ok(found.unwrap_or_default())
 }
 
 /// Calls `take` with each record in `wanted` that still has its content and is one of the log itself, in order.

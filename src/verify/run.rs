@@ -12,7 +12,7 @@ use super::judge::{Judge, Judged};
 use super::kept::Kept;
 use super::keys::{KeyRing, starting_keys};
 use super::progress::Meter;
-use super::reading::check_segment;
+use super::reading::{check_segment, has_checkpoint_up_to};
 use super::report::Report;
 use super::segment::Rules;
 use super::summary::SegmentSummary;
@@ -35,18 +35,8 @@ impl Plan {
     /// Fixes what a run is about. Beside a writer it ends with the last whole commit that is seen now (FORMAT §9).
     fn new(store: &dyn Store) -> Result<Self> {
         let is_live = store.has_writer()?;
-        let listed = if is_live { store.segments()? } else { Vec::new() };
-        let newest = if is_live { store.newest_checkpoint() } else { Ok(None) };
-        let mut end = match newest {
-            Ok(newest) => newest.map(|checkpoint| checkpoint.checkpoint().size()),
-            // The newest checkpoint is none: what stands there is read, and told as a finding.
-            Err(error) if matches!(error.cause(), Cause::Damaged { .. }) => None,
-            Err(error) => return Err(error),
-        };
+        let end = if is_live { live_end(store)? } else { None };
         let mut segments = store.segments()?;
-        // What stood before a segment when it was listed was whole then: a newest checkpoint from before it is not the
-        // newest.
-        end = end.filter(|end| listed.last().is_none_or(|last| *end >= last.first));
         if let Some(end) = end {
             segments.retain(|segment| segment.first < end);
         }
@@ -72,6 +62,27 @@ impl Plan {
             root_at: verifier.trusted.as_ref().map(|trusted| trusted.checkpoint().size()),
         })
     }
+}
+
+/// The size of the newest commit beside a writer. `None` where what seems to be its checkpoint is not: then all that
+/// stands there is read, and told as a finding.
+fn live_end(store: &dyn Store) -> Result<Option<u64>> {
+    let listed = store.segments()?;
+    let newest = match store.newest_checkpoint() {
+        Err(error) if matches!(error.cause(), Cause::Damaged { .. }) => None,
+        newest => newest?,
+    };
+    let (Some(newest), Some(first), Some(last)) = (newest, listed.first(), listed.last()) else {
+        return Ok(None);
+    };
+    let end = newest.checkpoint().size();
+    // A commit has a record, and what stood before a segment when it was listed was whole then.
+    if end <= first.first || end < last.first {
+        return Ok(None);
+    }
+    // A segment without a commit has no checkpoint either.
+    let is_repeated = end == last.first && has_checkpoint_up_to(store, last, end)?;
+    Ok((!is_repeated).then_some(end))
 }
 
 /// Verifies a store. What looks broken and may be a writer's doing is read once more.

@@ -2,14 +2,16 @@
 //! never behind what was acknowledged before it began.
 
 use std::fs;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use indelible::store::Opening;
+use indelible::store::{Opened, Opening};
 use indelible::{Actor, AuditLog, Event, FileStore, MemoryStore, Origin, Store, Verifier, action};
 use tempfile::TempDir;
 
+use crate::rules::kinds;
 use crate::scribe::{ORIGIN, Scribe, key, vkey};
 
 const RUN_TIME: Duration = Duration::from_secs(5);
@@ -103,6 +105,17 @@ fn memory() {
     verify_beside_a_writer(store.clone(), |verifier| verifier.verify_store(&store));
 }
 
+/// A writer that has the log and writes nothing.
+fn hold(folder: &Path) -> Opened {
+    let (origin, vkey) = (Origin::new(ORIGIN).unwrap(), vkey(1));
+    let opening = Opening {
+        origin: &origin,
+        vkey: &vkey,
+        wait: Duration::ZERO,
+    };
+    FileStore::new(folder).space_ahead(false).open(&opening).unwrap()
+}
+
 /// A log in files whose last segment a test writes anew, again and again.
 struct Tail {
     folder: TempDir,
@@ -145,14 +158,7 @@ impl Tail {
 #[test]
 fn what_follows_the_newest_commit() {
     let tail = Tail::new();
-    let store = FileStore::new(tail.folder.path()).space_ahead(false);
-    let (origin, vkey) = (Origin::new(ORIGIN).unwrap(), vkey(1));
-    let opening = Opening {
-        origin: &origin,
-        vkey: &vkey,
-        wait: Duration::ZERO,
-    };
-    let opened = store.open(&opening).unwrap();
+    let writer = hold(tail.folder.path());
     let content = tail.log.segments[3].1.clone();
     let mut longer = tail.log.clone();
     longer.host();
@@ -171,7 +177,7 @@ fn what_follows_the_newest_commit() {
     // A segment that has no commit yet.
     assert_eq!(tail.verify(content.lines().next().unwrap()), (7, vec![]));
     assert_eq!(tail.verify(""), (7, vec![]));
-    drop(opened);
+    drop(writer);
     assert_eq!(
         tail.verify(&format!("{content}{{\"event\":{{\"act")),
         (8, vec!["unsigned_tail"])
@@ -184,14 +190,7 @@ fn what_follows_the_newest_commit() {
 #[test]
 fn what_does_not_follow_it() {
     let tail = Tail::new();
-    let store = FileStore::new(tail.folder.path()).space_ahead(false);
-    let (origin, vkey) = (Origin::new(ORIGIN).unwrap(), vkey(1));
-    let opening = Opening {
-        origin: &origin,
-        vkey: &vkey,
-        wait: Duration::ZERO,
-    };
-    let _opened = store.open(&opening).unwrap();
+    let _writer = hold(tail.folder.path());
     let content = tail.log.segments[3].1.clone();
     // An old checkpoint behind the newest one does not make the log end there, nor does one of a size that no log has.
     let old = tail.log.segments[1].1.lines().last().unwrap();
@@ -208,4 +207,44 @@ fn what_does_not_follow_it() {
     assert!(!tail.verify(&format!("{content}{{\"checkpoint\":\"\"}}\n")).1.is_empty());
     tail.write(0, &tail.log.segments[0].1.replace("Alice", "Mallory"));
     assert!(tail.verify(&content).1.contains(&"broken_link"));
+}
+
+/// A repeated checkpoint does not end the run: what stands before it is read, or told not to be.
+#[test]
+fn a_repeated_checkpoint_hides_nothing() {
+    let mut tail = Tail::new();
+    let older = tail.log.segments[2].1.lines().last().unwrap().to_owned();
+    let old = tail.log.segments[3].1.lines().last().unwrap().to_owned();
+    tail.log.host();
+    tail.log.commit();
+    let content = tail.log.segments[3].1.clone();
+    let new = content.lines().last().unwrap().to_owned();
+    tail.write(3, &content);
+    let _writer = hold(tail.folder.path());
+    assert_eq!(tail.verify(&content), (9, vec![]));
+    assert_eq!(tail.verify(&format!("{content}{old}\n")).1, ["malformed"]);
+    assert_eq!(tail.verify(&format!("{content}{new}\n")).1, ["malformed"]);
+    // Of the size at which the last segment begins.
+    let finds = tail.verify(&format!("{content}{older}\n")).1;
+    assert_eq!(finds, ["malformed", "wrong_root"]);
+    let changed = content.replace("\"seq\":8}", "\"seq\":88}");
+    for end in [&older, &old, &new] {
+        assert!(!tail.verify(&format!("{changed}{end}\n")).1.is_empty(), "{end}");
+    }
+}
+
+/// A checkpoint of no record, or of none that is retained, is a finding and no reason not to verify the rest.
+#[test]
+fn a_checkpoint_of_nothing_ends_no_run() {
+    let mut log = Scribe::new();
+    let mut nothing = Scribe::empty();
+    nothing.commit();
+    let line = nothing.segments[0].1.lines().last().unwrap().to_owned();
+    let folder = TempDir::new().unwrap();
+    log.write(folder.path());
+    let _writer = hold(folder.path());
+    log.text().push_str(&format!("{line}\n"));
+    log.write(folder.path());
+    let report = Verifier::new(vkey(1)).verify_dir(folder.path()).unwrap();
+    assert!(kinds(&report).contains(&"malformed"), "{report}");
 }
