@@ -255,6 +255,19 @@ impl Findings {
         });
     }
 
+    /// Whether `later` dropped findings that there is room for here.
+    pub(super) fn lacks_some_of(&self, later: &Self) -> bool {
+        later.counts.iter().any(|(kind, count)| {
+            let room = KEPT_MAX.saturating_sub(self.kept_of(*kind));
+            later.kept_of(*kind) < room.min(*count)
+        })
+    }
+
+    fn kept_of(&self, kind: FindingKind) -> u64 {
+        let kept = self.kept.iter().filter(|placed| placed.finding.kind == kind);
+        u64::try_from(kept.count()).unwrap_or(u64::MAX)
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.counts.is_empty()
     }

@@ -104,7 +104,8 @@ impl Judge<'_> {
         let mut findings = Findings::default();
         let mut continued = Vec::with_capacity(summaries.len());
         for (at, (segment, summary)) in self.plan.segments.iter().zip(summaries.iter_mut()).enumerate() {
-            if !boundary.is_as_assumed(summary) {
+            // What was dropped for findings that did not last is found anew.
+            if !boundary.is_as_assumed(summary) || findings.lacks_some_of(&summary.findings) {
                 let (keys, before) = (boundary.keys.clone(), boundary.tree_before(segment.first));
                 let Some(rules) = self.plan.rules(self.verifier, at, keys, before) else {
                     return Ok(None);

@@ -399,7 +399,7 @@ impl Results {
     }
 
     /// Drops what no report will hold: of each kind the first findings in the log are kept, and segments that are not
-    /// done yet can only add earlier ones.
+    /// done yet can only add earlier ones. Where earlier ones turn out to be those of wrong keys, the judge reads again.
     fn bound_findings(&mut self) {
         let mut kept = BTreeMap::new();
         for summary in self.summaries.values_mut().flatten() {

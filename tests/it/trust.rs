@@ -339,3 +339,39 @@ fn a_checkpoint_continues_another() {
         Err(VerifyError::Checkpoint(_))
     ));
 }
+
+/// Findings that a wrong guess of the keys made, and that do not last, never push out those that do.
+#[test]
+fn what_is_found_for_sure_is_kept() {
+    let mut log = Scribe::new();
+    for segment in 1..=400 {
+        log.seal();
+        log.host();
+        match segment {
+            299 => drop(log.rotate(1, 2)),
+            // A line that names the former key first, so that the rotation is looked for at the wrong place.
+            300 => {
+                let former = format!("\u{2014} {ORIGIN} {}\n", misleading(1));
+                let note = log.note().replacen("\n\n", &format!("\n\n{former}"), 1);
+                log.checkpoint_line(&note);
+            }
+            _ => log.commit(),
+        }
+    }
+    assert!(verify_with(&log, &Verifier::new(vkey(2))).is_sound());
+    let text = log.text();
+    let signature = text.len() - 40;
+    let other = if text.as_bytes()[signature] == b'A' { "B" } else { "A" };
+    text.replace_range(signature..=signature, other);
+    let report = verify_with(&log, &Verifier::new(vkey(2)));
+    assert_eq!(kinds(&report), ["bad_signature"], "{report}");
+    assert!(report.findings[0].file.contains("00401"), "{report}");
+}
+
+/// The base64 of a signature by the key with this number that it did not make.
+fn misleading(number: u8) -> String {
+    let origin = Origin::new(ORIGIN).unwrap();
+    let empty = Checkpoint::new(origin, 0, Tree::new().root()).unwrap();
+    let note = empty.sign(&[&key(number)]).unwrap().to_string();
+    note.trim_end().rsplit_once(' ').unwrap().1.to_owned()
+}
