@@ -56,8 +56,7 @@ impl FindingKind {
     /// First what is about the log as a whole: it is another log, its keys are others, or content of it is gone; that
     /// explains whatever else is found. Then what breaks at a place in it: there the earliest place counts, because a
     /// chain that breaks is broken from there on, and at one place the kinds count in their order. Then what follows
-    /// from a break (`forked` stands first only where the log is sound in itself), and last what explains nothing but
-    /// itself.
+    /// from a break, as `forked` does unless the log is sound in itself, and last what explains nothing but itself.
     fn class(self) -> u8 {
         match self {
             Self::WrongOrigin => 0,
@@ -213,21 +212,29 @@ pub(super) type Place = (u64, u64);
 impl Findings {
     /// Takes a finding. Gives its index if it is kept: beyond [`KEPT_MAX`] of a kind, only the number grows.
     pub(super) fn push(&mut self, place: Place, finding: Finding) -> Option<usize> {
-        self.push_as(finding.kind.class(), place, finding)
-    }
-
-    /// Takes a finding about the keys of the whole log, which explains whatever does not verify.
-    pub(super) fn push_about_keys(&mut self, finding: Finding) {
-        self.push_as(FindingKind::WrongOrigin.class(), (0, 0), finding);
-    }
-
-    fn push_as(&mut self, class: u8, place: Place, finding: Finding) -> Option<usize> {
         let count = self.counts.entry(finding.kind).or_default();
         *count += 1;
         (*count <= KEPT_MAX).then(|| {
+            let class = finding.kind.class();
             self.kept.push(Placed { class, place, finding });
             self.kept.len() - 1
         })
+    }
+
+    /// Takes a finding about the keys of the whole log, which explains whatever does not verify: where no more are
+    /// kept, the last one that it explains gives way.
+    pub(super) fn push_about_keys(&mut self, finding: Finding) {
+        let (kind, class) = (finding.kind, FindingKind::WrongOrigin.class());
+        *self.counts.entry(kind).or_default() += 1;
+        if self.kept_of(kind) >= KEPT_MAX {
+            let explained = |placed: &Placed| placed.finding.kind == kind && placed.class > class;
+            let Some(last) = self.kept.iter().rposition(explained) else {
+                return;
+            };
+            self.kept.remove(last);
+        }
+        let place = (0, 0);
+        self.kept.push(Placed { class, place, finding });
     }
 
     /// Adds words to the detail of a finding that is kept.

@@ -158,6 +158,26 @@ fn findings_keep_the_first_of_each_kind() {
     );
 }
 
+/// What is about all keys is kept, however much it explains.
+#[test]
+fn findings_about_keys_are_kept() {
+    let finding = |detail: &str| Finding::new(FindingKind::BadSignature, "file", detail);
+    let mut findings = Findings::default();
+    for line in 0..2 * KEPT_MAX {
+        findings.push((0, line), finding("follows").line(line));
+    }
+    (0..3).for_each(|_| findings.push_about_keys(finding("explains")));
+    assert_eq!(findings.count(), 2 * KEPT_MAX + 3);
+    let sorted = findings.into_sorted();
+    assert_eq!(sorted.len() as u64, KEPT_MAX);
+    assert!(sorted[..3].iter().all(|finding| finding.detail == "explains"));
+    assert_eq!(sorted.last().unwrap().line, Some(KEPT_MAX - 4));
+    // They have a bound themselves.
+    let mut findings = Findings::default();
+    (0..=KEPT_MAX).for_each(|_| findings.push_about_keys(finding("explains")));
+    assert_eq!(findings.into_sorted().len() as u64, KEPT_MAX);
+}
+
 #[test]
 fn what_is_shown_is_short_and_plain() {
     assert_eq!(shown("a\u{1b}[31m\n"), "a\\u{1b}[31m\\n");

@@ -375,3 +375,17 @@ fn misleading(number: u8) -> String {
     let note = empty.sign(&[&key(number)]).unwrap().to_string();
     note.trim_end().rsplit_once(' ').unwrap().1.to_owned()
 }
+
+/// That the vkey is another one explains all the rest, and is never crowded out by it.
+#[test]
+fn another_vkey_is_told_first() {
+    let mut log = Scribe::new();
+    for _ in 0..250 {
+        log.seal();
+        log.host();
+        log.commit();
+    }
+    let report = verify_with(&log, &Verifier::new(vkey(9)));
+    assert_eq!(report.findings.len(), 200);
+    assert!(report.findings[0].detail.starts_with("the vkey"), "{report}");
+}
