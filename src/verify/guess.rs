@@ -4,13 +4,14 @@
 
 use memchr::memmem;
 
-use super::keys::{KeyRing, check_countersigned, starting_keys};
+use super::keys::{KEYS_MAX, KeyRing, check_countersigned, starting_keys};
 use super::own::{ROTATED, Rotation};
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::Result;
 use crate::note::{Origin, VerifierKey};
 use crate::record::{CHECKPOINT, Line};
 use crate::store::{COMMIT_MAX, LineEnd, Segment, Store};
+
 /// What the segments say of their keys, unverified.
 #[derive(Debug)]
 pub(super) struct Guess {
@@ -109,13 +110,13 @@ fn first_signer(store: &dyn Store, segment: &Segment, origin: &Origin) -> Result
     Ok(None)
 }
 
-/// The rotations in a segment whose checkpoint both keys signed.
+/// The rotations in a segment whose checkpoint both keys signed, as many as are followed.
 pub(super) fn rotations_in(store: &dyn Store, segment: &Segment, origin: &Origin) -> Result<Vec<Rotation>> {
     let finder = memmem::Finder::new(ROTATED);
     let mut lines = store.lines(segment, 0)?;
     let (mut found, mut last) = (Vec::new(), None);
     while let Some(raw) = lines.next_line()? {
-        if raw.end != LineEnd::Whole {
+        if raw.end != LineEnd::Whole || found.len() == KEYS_MAX {
             break;
         }
         if raw.bytes.starts_with(CHECKPOINT) {

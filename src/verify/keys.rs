@@ -6,53 +6,82 @@ use super::own::Rotation;
 use crate::checkpoint::SignedCheckpoint;
 use crate::note::{Origin, VerifierKey};
 
-/// The keys that a log had up to a place in it, as far as they are known. The last one is in force. A clone shares
-/// them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct KeyRing {
-    former: Arc<Vec<VerifierKey>>,
-    in_force: Arc<VerifierKey>,
+/// The keys that a log had up to a place in it, as far as they are known: the one in force, and how it came to be. Rings
+/// share the keys before a rotation, so that those of all places take no more memory than those of the last.
+#[derive(Debug, Clone)]
+pub(super) struct KeyRing(Arc<Link>);
+
+#[derive(Debug)]
+struct Link {
+    key: VerifierKey,
+    former: Option<Arc<Link>>,
+    /// How many keys there are up to this one.
+    count: usize,
 }
 
 impl KeyRing {
     pub(super) fn new(key: VerifierKey) -> Self {
-        Self {
-            former: Arc::default(),
-            in_force: Arc::new(key),
-        }
+        let (former, count) = (None, 1);
+        Self(Arc::new(Link { key, former, count }))
     }
 
     pub(super) fn in_force(&self) -> &VerifierKey {
-        &self.in_force
+        &self.0.key
     }
 
     pub(super) fn origin(&self) -> &Origin {
-        self.in_force.name()
+        self.in_force().name()
     }
 
     /// Whether the log has or had this key.
     pub(super) fn has(&self, key: &VerifierKey) -> bool {
-        *self.in_force == *key || self.former.contains(key)
+        self.iter().any(|known| known == key)
     }
 
+    /// The keys, the one in force first.
     pub(super) fn iter(&self) -> impl Iterator<Item = &VerifierKey> {
-        self.former.iter().chain([&*self.in_force])
+        self.links().map(|link| &link.key)
+    }
+
+    fn links(&self) -> impl Iterator<Item = &Arc<Link>> {
+        std::iter::successors(Some(&self.0), |link| link.former.as_ref())
     }
 
     /// Puts `rotation` in force, or says in words why it may not be.
     pub(super) fn rotate(&mut self, rotation: &Rotation) -> Result<(), String> {
-        if rotation.old != *self.in_force {
+        if rotation.old != *self.in_force() {
             return Err("`old` of the rotation is not the key in force".into());
         }
         if self.has(&rotation.new) {
             return Err("`new` of the rotation is a key that the log had before".into());
         }
-        if self.former.len() >= KEYS_MAX {
+        if self.0.count > KEYS_MAX {
             return Err(format!("the log had more than {KEYS_MAX} keys"));
         }
-        Arc::make_mut(&mut self.former).push(rotation.old.clone());
-        self.in_force = Arc::new(rotation.new.clone());
+        self.0 = Arc::new(Link {
+            key: rotation.new.clone(),
+            former: Some(Arc::clone(&self.0)),
+            count: self.0.count + 1,
+        });
         Ok(())
+    }
+}
+
+impl PartialEq for KeyRing {
+    fn eq(&self, other: &Self) -> bool {
+        // From the first link that they share on they are the same.
+        let mut pairs = self.links().zip(other.links()).take_while(|(a, b)| !Arc::ptr_eq(a, b));
+        self.0.count == other.0.count && pairs.all(|(a, b)| a.key == b.key)
+    }
+}
+
+impl Drop for Link {
+    /// One link after the other: a chain that drops itself would need a stack as deep as it is long.
+    fn drop(&mut self) {
+        let mut next = self.former.take();
+        while let Some(mut link) = next.and_then(Arc::into_inner) {
+            next = link.former.take();
+        }
     }
 }
 

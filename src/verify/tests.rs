@@ -6,8 +6,12 @@ use proptest::prelude::*;
 
 use super::clock::{Clock, TimeError};
 use super::finding::{Finding, FindingKind, Findings, KEPT_MAX, shown};
-use super::own::{Announced, PERSONAL_DATA_ERASED, PURGED, RECORD_ERASED, read_announcement};
+use super::keys::KeyRing;
+use super::own::{Announced, PERSONAL_DATA_ERASED, PURGED, RECORD_ERASED, Rotation, read_announcement};
 use super::ranges::{Growing, Range, Ranges};
+use crate::hash::Hash;
+use crate::note::Origin;
+use crate::sign::{Signer, SigningKey};
 
 fn members(ranges: &Ranges) -> BTreeSet<u64> {
     ranges.iter().flat_map(|(first, last)| first..=last).collect()
@@ -97,6 +101,39 @@ fn announcements_in_their_form() {
     assert!(read(RECORD_ERASED, r#"{"ranges":[[1]],"reason":"x"}"#).is_err());
     assert!(read(RECORD_ERASED, r#"{"ranges":[[1,2]]}"#).is_err());
     assert!(read(RECORD_ERASED, r#"{"reason":"x"}"#).is_err());
+}
+
+/// As many keys as are followed take the memory of as many keys, wherever they are held, and no deep stack.
+#[test]
+fn key_rings_share_their_keys() {
+    let origin = Origin::new("auth.example.com/audit").unwrap();
+    let key = |number: usize| {
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&number.to_be_bytes());
+        SigningKey::from_seed(origin.clone(), &seed).unwrap().vkey().clone()
+    };
+    let rotation = |number: usize| Rotation {
+        seq: number as u64,
+        record: Hash::ZERO,
+        old: key(number),
+        new: key(number + 1),
+    };
+    let mut rings = vec![KeyRing::new(key(0))];
+    for number in 0..2_000 {
+        let mut ring = rings.last().unwrap().clone();
+        ring.rotate(&rotation(number)).unwrap();
+        rings.push(ring);
+    }
+    let last = rings.last().unwrap().clone();
+    assert!(last == rings[2_000] && last != rings[1_999] && last.has(&key(0)) && !last.has(&key(2_001)));
+    assert_eq!(last.iter().count(), 2_001);
+    assert!(last.clone().rotate(&rotation(1_000)).is_err());
+    let mut other = KeyRing::new(key(1));
+    assert!(other.rotate(&rotation(0)).is_err());
+    assert!(other != rings[0] && other != rings[1]);
+    drop(rings);
+    let small = std::thread::Builder::new().stack_size(64 * 1024);
+    small.spawn(move || drop(last)).unwrap().join().unwrap();
 }
 
 #[test]
