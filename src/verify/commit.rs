@@ -65,6 +65,7 @@ impl SegmentCheck<'_> {
         }
         let opened = Checkpoint::open(note, self.summary.keys_after.in_force());
         let is_signed = opened.is_ok();
+        self.summary.names_key |= matches!(opened, Ok(_) | Err(CheckpointError::Signature { .. }));
         let said = match opened {
             Ok(checkpoint) => {
                 self.close_signer_run();
@@ -77,7 +78,7 @@ impl SegmentCheck<'_> {
             }
         };
         let is_whole = said.is_some_and(|(size, root)| self.check_root(size, root));
-        self.summary.committed = Some((self.summary.end, self.line));
+        self.summary.committed = Some((self.said.unwrap_or(self.summary.end), self.line));
         if let (true, true, Some(verified)) = (is_signed, is_whole, said) {
             self.summary.verified = Some(verified);
             self.summary
@@ -87,7 +88,6 @@ impl SegmentCheck<'_> {
                 .take_while(|said| !said.covered)
                 .for_each(|said| said.covered = true);
         }
-        self.summary.is_signed |= is_signed;
         self.close_rotation(note, is_signed, is_whole);
         self.commit = Commit::default();
         match (self.rules.end, said) {
@@ -115,11 +115,12 @@ impl SegmentCheck<'_> {
         if found == (size, root) && size == self.summary.end {
             self.close_root_run();
             // What could not be read was no record.
-            self.lost = 0;
+            (self.lost, self.said) = (0, None);
             return true;
         }
         // Lines before could not be read: they may be the records that the tree lacks.
         if self.lost > 0 && size > found.0 && size - found.0 <= self.lost {
+            self.said = Some(size);
             return false;
         }
         let records = if found.0 == self.summary.end {
@@ -261,8 +262,12 @@ impl SegmentCheck<'_> {
             );
             return;
         }
-        if is_whole && self.summary.rotations.len() < KEYS_MAX {
-            self.summary.rotations.push(rotation.clone());
+        let same = match is_whole {
+            true => &mut self.summary.rotations,
+            false => &mut self.summary.unproven,
+        };
+        if same.len() < KEYS_MAX {
+            same.push(rotation.clone());
         }
         let mut keys = self.summary.keys_after.clone();
         match keys.rotate(&rotation) {

@@ -43,22 +43,37 @@ struct Walk {
 }
 
 impl Judge<'_> {
-    /// Judges the segments for who trusts `vkey`. One that was checked under other keys is checked again. `None` if one
-    /// is gone by then.
-    pub(super) fn judge(&self, vkey: &VerifierKey, summaries: &mut [SegmentSummary]) -> Result<Option<Judged>> {
+    /// The keys that may have been in force at the first record, for who trusts `vkey`. If the rotations that verify do
+    /// not lead to it, those may of which only the root does not.
+    pub(super) fn starts(&self, vkey: &VerifierKey, summaries: &[SegmentSummary]) -> Vec<KeyRing> {
+        let kept = self.kept.before(summaries.first().map_or(0, |summary| summary.first));
+        let mut rotations: Vec<Rotation> = summaries.iter().flat_map(|summary| summary.rotations.clone()).collect();
+        let mut starts = vec![starting_keys(vkey, &kept, &rotations)];
+        rotations.extend(summaries.iter().flat_map(|summary| summary.unproven.clone()));
+        rotations.sort_by_key(|rotation| rotation.seq);
+        let other = starting_keys(vkey, &kept, &rotations);
+        if !starts.contains(&other) {
+            starts.push(other);
+        }
+        starts
+    }
+
+    /// Judges the segments for who trusts `vkey`, with the keys `start` at the first record. One that was checked under
+    /// other keys is checked again. `None` if one is gone by then.
+    pub(super) fn judge(
+        &self,
+        vkey: &VerifierKey,
+        start: &KeyRing,
+        summaries: &mut [SegmentSummary],
+    ) -> Result<Option<Judged>> {
         let first = summaries.first().map_or(0, |summary| summary.first);
-        let retained: Vec<Rotation> = summaries
-            .iter()
-            .flat_map(|summary| summary.rotations.iter().cloned())
-            .collect();
-        let start = starting_keys(vkey, &self.kept.before(first), &retained);
         let Some(mut walk) = self.walk(start.clone(), summaries)? else {
             return Ok(None);
         };
         let end = summaries.last().map_or(first, |summary| summary.end);
         let vkey = self.check_vkey(vkey, summaries, &mut walk);
         let ends = if self.plan.is_live { Some(end) } else { None };
-        for finding in self.kept.check(&start, summaries, ends) {
+        for finding in self.kept.check(start, summaries, ends) {
             walk.findings.push_about_keys(finding);
         }
         self.check_commits(summaries, &mut walk.findings);
@@ -138,10 +153,14 @@ impl Judge<'_> {
 
     /// The vkey is the key in force at the first retained record, or one that a rotation brought (FORMAT §6).
     fn check_vkey(&self, vkey: &VerifierKey, summaries: &[SegmentSummary], walk: &mut Walk) -> Option<VerifierKey> {
-        let signed_something = summaries.iter().any(|summary| summary.is_signed);
+        let is_named = summaries.iter().any(|summary| summary.names_key);
         let has_checkpoints = summaries.iter().any(|summary| summary.checkpoints > 0);
         let is_of_log = !walk.findings.has(FindingKind::WrongOrigin);
-        if !walk.boundary.keys.has(vkey) || (has_checkpoints && !signed_something && is_of_log) {
+        // The root of a rotation that both keys signed has its own finding, which explains why it does not count.
+        let brought = |rotation: &Rotation| rotation.new == *vkey;
+        let is_unproven = summaries.iter().flat_map(|summary| &summary.unproven).any(brought);
+        let is_key = walk.boundary.keys.has(vkey) || (is_unproven && walk.findings.count() > 0);
+        if !is_key || (has_checkpoints && !is_named && is_of_log) {
             let detail = format!(
                 "the vkey {} is neither the key in force at the first record nor the new key of a rotation",
                 vkey.key_id()

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::Verifier;
-use super::finding::Findings;
+use super::finding::{FindingKind, Findings};
 use super::guess::{Guess, origin_of, rotations_in};
 use super::judge::{Judge, Judged};
 use super::kept::Kept;
@@ -219,22 +219,25 @@ fn attempt_with(verifier: &Verifier, store: &dyn Store, plan: &mut Plan, known: 
     Ok(report.filter(is_whole))
 }
 
-/// The report for the first vkey whose signatures fit; for the one with the fewest findings if none does. `None` if a
-/// segment is gone.
+/// The report for the first vkey whose signatures fit. If none does, one that finds something else before the keys, and
+/// among those the one with the fewest findings. `None` if a segment is gone.
 fn best_of(judge: &Judge<'_>, vkeys: &[VerifierKey], summaries: &mut [SegmentSummary]) -> Result<Option<Report>> {
     let mut best: Option<Report> = None;
+    let rank = |report: &Report| {
+        let first = report.findings.first().map(|finding| finding.kind);
+        (first == Some(FindingKind::BadSignature), report.findings_total)
+    };
     for vkey in vkeys {
-        let Some(Judged { report, keys_fit }) = judge.judge(vkey, summaries)? else {
-            return Ok(None);
-        };
-        if keys_fit {
-            return Ok(Some(report));
-        }
-        if best
-            .as_ref()
-            .is_none_or(|best| report.findings_total < best.findings_total)
-        {
-            best = Some(report);
+        for start in judge.starts(vkey, summaries) {
+            let Some(Judged { report, keys_fit }) = judge.judge(vkey, &start, summaries)? else {
+                return Ok(None);
+            };
+            if keys_fit {
+                return Ok(Some(report));
+            }
+            if best.as_ref().is_none_or(|best| rank(&report) < rank(best)) {
+                best = Some(report);
+            }
         }
     }
     Ok(best)

@@ -49,6 +49,8 @@ pub(super) struct SegmentCheck<'a> {
     pub(super) commit: Commit,
     /// Lines since the last readable one that could not be read: each may be a record.
     pub(super) lost: u64,
+    /// The size that the last checkpoint says, where lines that could not be read may be the records that it counts.
+    pub(super) said: Option<u64>,
     /// The line at which it was cut, without LF.
     cut: Option<u64>,
     /// What is hashed.
@@ -92,6 +94,7 @@ impl<'a> SegmentCheck<'a> {
             line: 0,
             commit: Commit::default(),
             lost: 0,
+            said: None,
             cut: None,
             scratch: Vec::new(),
             runs: Runs::default(),
@@ -148,6 +151,11 @@ impl<'a> SegmentCheck<'a> {
             self.tail();
         }
         let is_whole = self.summary.committed.is_some() && self.commit.is_empty() && !self.runs.root.is_open;
+        if let Some(said) = self.said.filter(|_| self.commit.is_empty()) {
+            // The records are there, but what they are is not known.
+            self.summary.end = said;
+            (self.tree, self.last) = (None, None);
+        }
         self.close_runs();
         let mut summary = self.summary;
         summary.last = self.last;
@@ -262,6 +270,7 @@ impl<'a> SegmentCheck<'a> {
     /// Goes on behind lines that could not be read. Where one record is lost, the next one's `prev` is its hash.
     fn bridge(&mut self, seq: u64, prev: Option<Hash>) {
         let lost = std::mem::take(&mut self.lost);
+        self.said = None;
         let missing = seq.saturating_sub(self.summary.end);
         if missing == 0 || missing > lost {
             return;

@@ -30,8 +30,8 @@ pub(super) struct SegmentSummary {
     pub(super) verified: Option<(u64, Hash)>,
     /// The size of the tree at its last checkpoint, verified or not, and the line.
     pub(super) committed: Option<(u64, u64)>,
-    /// Whether any of its checkpoints is signed by the key in force.
-    pub(super) is_signed: bool,
+    /// Whether any of its checkpoints names the key in force, whether or not that key made the signature.
+    pub(super) names_key: bool,
     pub(super) records: u64,
     pub(super) checkpoints: u64,
     pub(super) erased: Ranges,
@@ -41,6 +41,8 @@ pub(super) struct SegmentSummary {
     pub(super) announced: Vec<Range>,
     /// The rotations that both keys signed, with the root of their records, whether they count or not.
     pub(super) rotations: Vec<Rotation>,
+    /// Those without it. They do not count, but say which keys to expect.
+    pub(super) unproven: Vec<Rotation>,
     /// The tree before it that was given, if one was.
     pub(super) before: Option<Tree>,
     pub(super) keys_before: KeyRing,
@@ -85,7 +87,7 @@ impl SegmentSummary {
             tree: None,
             verified: None,
             committed: None,
-            is_signed: false,
+            names_key: false,
             records: 0,
             checkpoints: 0,
             erased: Ranges::default(),
@@ -93,6 +95,7 @@ impl SegmentSummary {
             announcements: Vec::new(),
             announced: Vec::new(),
             rotations: Vec::new(),
+            unproven: Vec::new(),
             before: rules.before.clone(),
             keys_before: rules.keys.clone(),
             keys_after: rules.keys.clone(),

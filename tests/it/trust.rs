@@ -389,3 +389,40 @@ fn another_vkey_is_told_first() {
     assert_eq!(report.findings.len(), 200);
     assert!(report.findings[0].detail.starts_with("the vkey"), "{report}");
 }
+
+/// A change of the log comes before what it does to the keys, also for who has the newest one.
+#[test]
+fn a_changed_record_comes_before_the_keys() {
+    let mut log = Scribe::new();
+    log.hosts(5);
+    log.commit();
+    log.hosts(5);
+    log.rotate(1, 2);
+    log.host();
+    log.commit();
+    log.rotate(2, 3);
+    log.host();
+    log.commit();
+    log.replace(3, |line| line.replace("Alice", "Mallory"));
+    for number in 1..=3 {
+        let report = verify_with(&log, &Verifier::new(vkey(number)));
+        let first = &report.findings[0];
+        assert_eq!((first.kind.as_str(), first.seq), ("broken_link", Some(4)), "{report}");
+        assert_eq!(report.vkey, Some(vkey(number)));
+    }
+    let report = verify_with(&log, &Verifier::new(vkey(9)));
+    assert!(report.findings[0].detail.starts_with("the vkey"), "{report}");
+    assert_eq!(report.vkey, None);
+    // A signature that is not valid is of the key that it names.
+    let mut log = Scribe::new();
+    let signature = log.text().len() - 40;
+    let other = if log.text().as_bytes()[signature] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
+    log.text().replace_range(signature..=signature, other);
+    let report = verify(&log);
+    assert_eq!(kinds(&report), ["bad_signature"], "{report}");
+    assert_eq!(report.vkey, Some(vkey(1)));
+}
