@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ed25519_dalek::{Signature, VerifyingKey};
 
-use super::{Origin, OriginError, base64};
+use super::{Origin, OriginError, base64, plain};
 use crate::hash::Hash;
 
 /// A public key under the name of its log, as a verifier is given it: a C2SP vkey.
@@ -134,7 +134,8 @@ impl StdHash for VerifierKey {
     }
 }
 
-/// The name and the ID of a key, as a signature line states them; printed `name+id`, the ID in 8 hexadecimal digits.
+/// The name and the ID of a key, as a signature line states them; printed `name+id`, the ID in 8 hexadecimal digits. The
+/// name is printed shortened, and with control characters escaped: anyone may have chosen it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId {
     name: Arc<str>,
@@ -160,8 +161,8 @@ impl KeyId {
 impl fmt::Display for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name.char_indices().nth(NAME_SHOWN_MAX) {
-            Some((end, _)) => write!(f, "{}…", self.name.get(..end).unwrap_or_default())?,
-            None => f.write_str(&self.name)?,
+            Some((end, _)) => write!(f, "{}…", plain(self.name.get(..end).unwrap_or_default()))?,
+            None => f.write_str(&plain(&self.name))?,
         }
         write!(f, "+{:08x}", self.id)
     }

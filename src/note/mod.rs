@@ -20,6 +20,7 @@
 pub(crate) mod base64;
 pub(crate) mod key;
 pub(crate) mod origin;
+mod plain;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,8 @@ use std::fmt;
 
 pub use key::{KeyId, VerifierKey, VerifierKeyError};
 pub use origin::{ORIGIN_BYTES_MAX, Origin, OriginError};
+
+pub(crate) use plain::plain;
 
 use crate::sign::{SignError, Signer};
 

@@ -2,6 +2,8 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::note::plain;
+
 /// What a finding is about (FORMAT §9).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
@@ -107,7 +109,8 @@ impl Finding {
             line,
             expected,
             found,
-            detail: detail.into(),
+            // It may repeat what the log says.
+            detail: plain(&detail.into()).into_owned(),
         }
     }
 
@@ -302,19 +305,12 @@ impl Placed {
     }
 }
 
-/// Text of the log as a message shows it: control characters escaped, and shortened.
+/// Text of the log as a message shows it: plain, and shortened.
 pub(super) fn shown(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars().take(SHOWN_MAX) {
-        match character.is_control() {
-            true => out.extend(character.escape_default()),
-            false => out.push(character),
-        }
+    match text.char_indices().nth(SHOWN_MAX) {
+        Some((end, _)) => format!("{}…", plain(text.get(..end).unwrap_or_default())),
+        None => plain(text).into_owned(),
     }
-    if text.chars().nth(SHOWN_MAX).is_some() {
-        out.push('…');
-    }
-    out
 }
 
 /// How many findings of a kind are kept: a log of nothing but bad lines must not fill the memory.

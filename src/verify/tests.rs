@@ -218,5 +218,6 @@ fn findings_about_keys_are_kept() {
 #[test]
 fn what_is_shown_is_short_and_plain() {
     assert_eq!(shown("a\u{1b}[31m\n"), "a\\u{1b}[31m\\n");
+    assert_eq!(shown("a\u{9b}\u{7f}\u{202e}é"), "a\\u{9b}\\u{7f}\\u{202e}é");
     assert_eq!(shown(&"a".repeat(500)).chars().count(), 201);
 }

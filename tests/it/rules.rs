@@ -485,8 +485,20 @@ fn reports_are_safe_to_show() {
         !report.to_string().contains('\u{1b}') && report.to_json().is_ascii(),
         "{report}"
     );
-    let folder = TempDir::new().unwrap();
-    sample().write(folder.path());
+    // Names that anyone may choose: C1 controls, DEL, and what turns the direction of text.
+    for name in ["a\u{9b}31mb", "a\u{7f}b", "a\u{202e}b", "a\u{2066}b"] {
+        let mut log = sample();
+        log.host();
+        let note = log.note();
+        let (text, line) = note.split_once("\n\n").unwrap();
+        log.checkpoint_line(&format!("{text}\n\n{}", line.replace(ORIGIN, name)));
+        log.host();
+        log.checkpoint_line(&log.note().replace(ORIGIN, name));
+        let report = verify(&log);
+        assert!(!report.is_sound());
+        let shown = format!("{report}{}", report.to_json());
+        assert!(!shown.contains(&name[1..name.len() - 1]), "{shown:?}");
+    }
     assert_eq!(personal(0).len(), 58);
     assert!(format!("{:?}", Verifier::new(vkey(1))).contains(ORIGIN));
 }
