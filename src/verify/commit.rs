@@ -5,7 +5,6 @@ use super::finding::FindingKind;
 use super::keys::{KEYS_MAX, check_countersigned};
 use super::own::{self, Genesis, Rotation, read_announcement};
 use super::segment::{Run, SegmentCheck, Step};
-use super::summary::Announcement;
 use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint};
 use crate::hash::Hash;
 use crate::record::{CHECKPOINT, Line, RecordLine};
@@ -78,15 +77,11 @@ impl SegmentCheck<'_> {
             }
         };
         let is_whole = said.is_some_and(|(size, root)| self.check_root(size, root));
-        self.summary.committed = Some((self.said.unwrap_or(self.summary.end), self.line));
+        self.summary.committed = Some(self.said.unwrap_or(self.summary.end));
         if let (true, true, Some(verified)) = (is_signed, is_whole, said) {
             self.summary.verified = Some(verified);
-            self.summary
-                .announcements
-                .iter_mut()
-                .rev()
-                .take_while(|said| !said.covered)
-                .for_each(|said| said.covered = true);
+            let covered = std::mem::take(&mut self.summary.uncovered);
+            self.summary.announced.append(covered);
         }
         self.close_rotation(note, is_signed, is_whole);
         self.commit = Commit::default();
@@ -218,17 +213,13 @@ impl SegmentCheck<'_> {
     }
 
     fn announcement(&mut self, action: &str, record: &RecordLine<'_>) {
-        let start = self.summary.announced.len();
-        match read_announcement(action, record.seq, record.event, &mut self.summary.announced) {
+        let mut ranges = Vec::new();
+        match read_announcement(action, record.seq, record.event, &mut ranges) {
+            // No checkpoint from here on can cover it where the tree is lost.
+            Ok(_) if self.tree.is_none() => {}
             Ok(what) => {
-                let ranges = (start, self.summary.announced.len());
-                self.summary.announcements.push(Announcement {
-                    seq: record.seq,
-                    line: self.line,
-                    what,
-                    ranges,
-                    covered: false,
-                });
+                let place = (self.rules.first, self.line);
+                self.summary.uncovered.push(what, ranges, record.seq, place);
             }
             Err(problem) => {
                 let finding = self.finding(FindingKind::Malformed, problem);

@@ -1,35 +1,63 @@
 //! What is gone against what was announced (FORMAT §7).
 
 use std::iter::Peekable;
+use std::sync::Arc;
 use std::vec::IntoIter;
 
 use super::finding::{Finding, FindingKind, Notice, NoticeKind, Place};
 use super::own::Announced;
-use super::ranges::{Range, Ranges};
+use super::ranges::{Growing, Range, Ranges};
 use super::summary::SegmentSummary;
 
-/// What was announced and what is gone, over all segments.
-#[derive(Debug, Default)]
-pub(super) struct Coverage {
-    /// Up to where a purge was announced.
-    pub(super) purged_before: u64,
+/// What was announced in the form that FORMAT §7 asks for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Announcements {
+    purged_before: u64,
+    personal_data: Growing,
     erasures: Vec<Erasure>,
-    /// The ranges that the erasures name.
-    records: Vec<Range>,
-    personal_data: Vec<Range>,
-    erased: Vec<Range>,
-    personal_erased: Vec<Range>,
 }
 
-/// An announcement that records are erased.
-#[derive(Debug)]
+/// An announcement that records are erased. It stands by itself: if one of them is the log's own, it covers nothing.
+#[derive(Debug, Clone)]
 struct Erasure {
     segment: u64,
     seq: u64,
     line: u64,
-    ranges: (usize, usize),
-    /// Whether it names a record of the log itself: then it covers nothing.
+    ranges: Arc<Ranges>,
     is_broken: bool,
+}
+
+impl Announcements {
+    /// Takes what the record `seq` announces, which stands at `place`.
+    pub(super) fn push(&mut self, what: Announced, ranges: Vec<Range>, seq: u64, place: Place) {
+        let ranges = Ranges::of(ranges);
+        match what {
+            Announced::Purge(before) => self.purged_before = self.purged_before.max(before),
+            Announced::PersonalData => self.personal_data.extend(&ranges),
+            Announced::Records => self.erasures.push(Erasure {
+                segment: place.0,
+                seq,
+                line: place.1,
+                ranges: Arc::new(ranges),
+                is_broken: false,
+            }),
+        }
+    }
+
+    /// Takes all of `others`.
+    pub(super) fn append(&mut self, mut others: Self) {
+        self.purged_before = self.purged_before.max(others.purged_before);
+        self.personal_data.extend(others.personal_data.ranges());
+        self.erasures.append(&mut others.erasures);
+    }
+}
+
+/// What was announced and what is gone, over all segments.
+#[derive(Debug, Default)]
+pub(super) struct Coverage {
+    announced: Announcements,
+    erased: Growing,
+    personal_erased: Growing,
 }
 
 /// The records that are erased without an announcement, and those that were announced and are still there.
@@ -44,78 +72,66 @@ pub(super) struct Uncovered {
 impl Coverage {
     /// Takes what is gone from a segment.
     pub(super) fn take_erased(&mut self, summary: &SegmentSummary) {
-        self.erased.extend(summary.erased.iter());
-        self.personal_erased.extend(summary.personal_erased.iter());
+        self.erased.extend(&summary.erased);
+        self.personal_erased.extend(&summary.personal_erased);
     }
 
     /// Takes the announcements of a segment that a checkpoint covers; all of them, if one of a later segment does.
     pub(super) fn take_announcements(&mut self, summary: &SegmentSummary, covered_later: bool) {
-        for announcement in summary
-            .announcements
-            .iter()
-            .filter(|said| said.covered || covered_later)
-        {
-            let (start, end) = announcement.ranges;
-            let ranges = summary.announced.get(start..end).unwrap_or_default();
-            match announcement.what {
-                Announced::Purge(before) => self.purged_before = self.purged_before.max(before),
-                Announced::PersonalData => self.personal_data.extend(ranges),
-                Announced::Records => {
-                    let start = self.records.len();
-                    self.records.extend(ranges);
-                    let ranges = (start, self.records.len());
-                    let (segment, seq, line) = (summary.first, announcement.seq, announcement.line);
-                    self.erasures.push(Erasure {
-                        segment,
-                        seq,
-                        line,
-                        ranges,
-                        is_broken: false,
-                    });
-                }
-            }
+        self.announced.append(summary.announced.clone());
+        if covered_later {
+            self.announced.append(summary.uncovered.clone());
         }
+    }
+
+    /// Takes what a segment announces from the record `first` on.
+    pub(super) fn take_announcements_from(&mut self, first: u64, summary: &SegmentSummary) {
+        let mut later = summary.announced.clone();
+        later.erasures.retain(|erasure| erasure.seq >= first);
+        self.announced.append(later);
+    }
+
+    /// Up to where a purge was announced.
+    pub(super) fn purged_before(&self) -> u64 {
+        self.announced.purged_before
     }
 
     /// The records from `first` to before `end` that are named to be erased and still have their content: if any of
     /// them is the log's own, what names it is broken.
-    pub(super) fn to_look_at(&self, first: u64, end: u64) -> Ranges {
-        Ranges::of(self.records.clone())
-            .within(first, end)
-            .minus(&Ranges::of(self.erased.clone()))
+    pub(super) fn still_there(&mut self, first: u64, end: u64) -> Ranges {
+        let named = self.announced.erasures.iter().flat_map(|erasure| erasure.ranges.iter());
+        let named = Ranges::of(named.collect());
+        named.within(first, end).minus(self.erased.ranges())
     }
 
     /// Looks for the announcements that name records of the log itself.
     pub(super) fn strike(&mut self) -> Strike<'_> {
-        let mut named = Vec::with_capacity(self.records.len());
-        for (at, erasure) in self.erasures.iter().enumerate() {
-            let ranges = self.records.get(erasure.ranges.0..erasure.ranges.1).unwrap_or_default();
-            named.extend(ranges.iter().map(|range| (*range, at)));
-        }
+        let erasures = &mut self.announced.erasures;
+        let ranges = erasures.iter().enumerate();
+        let ranges = ranges.flat_map(|(at, erasure)| erasure.ranges.iter().map(move |range| (range, at)));
+        let mut named: Vec<(Range, usize)> = ranges.collect();
         named.sort_unstable();
         Strike {
-            erasures: &mut self.erasures,
             named: named.into_iter().peekable(),
             active: Vec::new(),
+            erasures,
         }
     }
 
     /// Holds what is gone against what was announced, for the records from `first` to before `end`.
-    pub(super) fn uncovered(&self, first: u64, end: u64) -> Uncovered {
-        let sound = self.erasures.iter().filter(|erasure| !erasure.is_broken);
-        let ranges = sound.flat_map(|erasure| self.records.get(erasure.ranges.0..erasure.ranges.1).unwrap_or_default());
-        let announced = Ranges::of(ranges.copied().collect());
-        let announced_personal = Ranges::of(self.personal_data.clone());
-        let erased = Ranges::of(self.erased.clone());
-        let personal_erased = Ranges::of(self.personal_erased.clone());
+    pub(super) fn uncovered(&mut self, first: u64, end: u64) -> Uncovered {
+        let sound = self.announced.erasures.iter().filter(|erasure| !erasure.is_broken);
+        let announced = Ranges::of(sound.flat_map(|erasure| erasure.ranges.iter()).collect());
+        let announced_personal = self.announced.personal_data.ranges();
+        let (erased, personal_erased) = (self.erased.ranges(), self.personal_erased.ranges());
         Uncovered {
             records: erased.minus(&announced),
-            personal_data: personal_erased.minus(&announced_personal),
-            pending_records: announced.within(first, end).minus(&erased),
+            personal_data: personal_erased.minus(announced_personal),
+            pending_records: announced.within(first, end).minus(erased),
             pending_personal_data: announced_personal
                 .within(first, end)
-                .minus(&personal_erased)
-                .minus(&erased),
+                .minus(personal_erased)
+                .minus(erased),
         }
     }
 }

@@ -204,7 +204,7 @@ impl Judge<'_> {
         let mut uncovered = coverage.uncovered(first, end);
         // A writer announces before it erases: what is gone by now was announced by now, perhaps behind the end of the
         // run.
-        if self.plan.is_live && (!uncovered.is_covered() || coverage.purged_before < first) {
+        if self.plan.is_live && (!uncovered.is_covered() || coverage.purged_before() < first) {
             if !self.take_later_announcements(summaries, &mut coverage)? {
                 return Ok(None);
             }
@@ -214,10 +214,10 @@ impl Judge<'_> {
         for (place, finding) in broken {
             walk.findings.push(place, finding);
         }
-        if first > coverage.purged_before {
+        if first > coverage.purged_before() {
             let detail = format!("the records before {first} are gone and no audit_log.purged covers that");
             let finding = Finding::new(FindingKind::MissingRecords, self.name(first), detail)
-                .seq(coverage.purged_before)
+                .seq(coverage.purged_before())
                 .line(1);
             walk.findings.push((first, 0), finding);
         }
@@ -233,11 +233,11 @@ impl Judge<'_> {
             .plan
             .segments
             .get(1)
-            .filter(|second| second.first <= coverage.purged_before)
+            .filter(|second| second.first <= coverage.purged_before())
         {
             let detail = format!(
                 "the purge of the records before {} was announced and is not done",
-                coverage.purged_before
+                coverage.purged_before()
             );
             let detail = format!("{detail}: those before {} are still there", segment.first);
             notices.push(Notice {
@@ -252,7 +252,7 @@ impl Judge<'_> {
     /// Finds the announcements that name a record of the log itself: of the records that they name, those are read
     /// again that still have their content.
     fn strike(&self, coverage: &mut Coverage, first: u64, end: u64) -> Result<Vec<(Place, Finding)>> {
-        let wanted = coverage.to_look_at(first, end);
+        let wanted = coverage.still_there(first, end);
         let mut findings = Vec::new();
         if !wanted.is_empty() {
             let mut strike = coverage.strike();
@@ -297,8 +297,8 @@ impl Judge<'_> {
             let Some(summary) = check_segment(self.store, &rules, self.meter)? else {
                 return Ok(false);
             };
-            // Announcements up to the end of the run are there already, and do no harm twice.
-            coverage.take_announcements(&summary, false);
+            // Those up to the end of the run are there already.
+            coverage.take_announcements_from(last.end, &summary);
             keys = summary.keys_after;
         }
         Ok(true)
@@ -309,7 +309,8 @@ impl Judge<'_> {
         let seqs: Vec<u64> = ranges.iter().map(|(first, _)| first).take(kept).collect();
         let lines = lines_of(self.store, &self.plan.segments, &seqs)?;
         for (first, last) in ranges.iter() {
-            let segment = self.plan.segments.iter().rev().find(|segment| segment.first <= first);
+            let after = self.plan.segments.partition_point(|segment| segment.first <= first);
+            let segment = after.checked_sub(1).and_then(|at| self.plan.segments.get(at));
             let (name, order) = segment.map_or(("", 0), |segment| (segment.name.as_str(), segment.first));
             let subject = if first == last {
                 format!("record {first} is")
@@ -372,7 +373,7 @@ fn report(vkey: Option<VerifierKey>, summaries: &[SegmentSummary], walk: Walk, m
     let sum = |number: fn(&SegmentSummary) -> u64| summaries.iter().map(number).sum();
     let first = summaries.first().map_or(0, |summary| summary.first);
     let last = summaries.iter().rev().find(|summary| summary.committed.is_some());
-    let size = last.and_then(|last| last.committed).map_or(first, |(size, _)| size);
+    let size = last.and_then(|last| last.committed).unwrap_or(first);
     let root = last
         .and_then(|last| last.verified)
         .filter(|(verified, _)| *verified == size);

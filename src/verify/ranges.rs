@@ -91,19 +91,64 @@ impl Ranges {
     }
 }
 
-/// Ranges that grow record by record, mostly in order.
-#[derive(Debug, Default)]
-pub(super) struct Growing(Vec<Range>);
+/// A set of records that grows, mostly in order. It never takes much more memory than its ranges do once they are
+/// merged, however often the same records come.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Growing {
+    merged: Ranges,
+    fresh: Vec<Range>,
+}
 
 impl Growing {
+    #[inline]
     pub(super) fn push(&mut self, seq: u64) {
-        match self.0.last_mut() {
-            Some((_, last)) if last.checked_add(1) == Some(seq) => *last = seq,
-            _ => self.0.push((seq, seq)),
+        self.push_range((seq, seq));
+    }
+
+    pub(super) fn extend(&mut self, ranges: &Ranges) {
+        ranges.iter().for_each(|range| self.push_range(range));
+    }
+
+    #[inline]
+    fn push_range(&mut self, (first, last): Range) {
+        match self.fresh.last_mut() {
+            Some(before) if before.1.checked_add(1) == Some(first) => before.1 = last,
+            _ => self.push_apart((first, last)),
         }
     }
 
-    pub(super) fn into_ranges(self) -> Ranges {
-        Ranges::of(self.0)
+    fn push_apart(&mut self, range: Range) {
+        if self.fresh.len() > self.merged.0.len() + FRESH_MAX {
+            self.merge();
+        }
+        self.fresh.push(range);
+    }
+
+    fn merge(&mut self) {
+        let mut all = std::mem::take(&mut self.merged).0;
+        all.append(&mut self.fresh);
+        self.merged = Ranges::of(all);
+    }
+
+    /// How many ranges it holds, merged or not.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.merged.0.len() + self.fresh.len()
+    }
+
+    /// The records so far.
+    pub(super) fn ranges(&mut self) -> &Ranges {
+        if !self.fresh.is_empty() {
+            self.merge();
+        }
+        &self.merged
+    }
+
+    pub(super) fn into_ranges(mut self) -> Ranges {
+        self.merge();
+        self.merged
     }
 }
+
+/// How many ranges are worth merging.
+const FRESH_MAX: usize = 1024;

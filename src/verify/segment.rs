@@ -3,6 +3,7 @@
 
 use super::clock::{Clock, TimeError};
 use super::commit::Commit;
+use super::coverage::Announcements;
 use super::finding::{Finding, FindingKind, shown};
 use super::keys::KeyRing;
 use super::own;
@@ -162,6 +163,10 @@ impl<'a> SegmentCheck<'a> {
         summary.tree = self
             .tree
             .filter(|tree| is_whole && self.lost == 0 && tree.size() == summary.end);
+        if summary.tree.is_none() {
+            // Nothing that follows can cover them.
+            summary.uncovered = Announcements::default();
+        }
         summary.erased = self.erased.into_ranges();
         summary.personal_erased = self.personal_erased.into_ranges();
         summary.last_time = self.clock.last;

@@ -1,10 +1,11 @@
 //! What one segment showed: all that the checks between segments need of it.
 
 use super::clock::Fixed;
+use super::coverage::Announcements;
 use super::finding::Findings;
 use super::keys::KeyRing;
-use super::own::{Announced, Rotation};
-use super::ranges::{Range, Ranges};
+use super::own::Rotation;
+use super::ranges::Ranges;
 use super::segment::Rules;
 use crate::hash::Hash;
 use crate::merkle::Tree;
@@ -28,17 +29,18 @@ pub(super) struct SegmentSummary {
     pub(super) tree: Option<Tree>,
     /// The size and the root of its last checkpoint that verified.
     pub(super) verified: Option<(u64, Hash)>,
-    /// The size of the tree at its last checkpoint, verified or not, and the line.
-    pub(super) committed: Option<(u64, u64)>,
+    /// The size of the tree at its last checkpoint, verified or not.
+    pub(super) committed: Option<u64>,
     /// Whether any of its checkpoints names the key in force, whether or not that key made the signature.
     pub(super) names_key: bool,
     pub(super) records: u64,
     pub(super) checkpoints: u64,
     pub(super) erased: Ranges,
     pub(super) personal_erased: Ranges,
-    pub(super) announcements: Vec<Announcement>,
-    /// The ranges of all announcements.
-    pub(super) announced: Vec<Range>,
+    /// What is announced in it, as far as one of its own checkpoints that verify covers it.
+    pub(super) announced: Announcements,
+    /// What is announced behind those: a checkpoint of a later segment may cover it.
+    pub(super) uncovered: Announcements,
     /// The rotations that both keys signed, with the root of their records, whether they count or not.
     pub(super) rotations: Vec<Rotation>,
     /// Those without it. They do not count, but say which keys to expect.
@@ -51,18 +53,6 @@ pub(super) struct SegmentSummary {
     pub(super) last_time: Option<Fixed>,
     pub(super) root_at: Option<Hash>,
     pub(super) findings: Findings,
-}
-
-/// An announcement in the form that FORMAT §7 asks for.
-#[derive(Debug, Clone)]
-pub(super) struct Announcement {
-    pub(super) seq: u64,
-    pub(super) line: u64,
-    pub(super) what: Announced,
-    /// Which of the segment's `announced` ranges are its own.
-    pub(super) ranges: (usize, usize),
-    /// Whether a checkpoint of this segment that verifies covers it.
-    pub(super) covered: bool,
 }
 
 /// The time of the first record that has one.
@@ -92,8 +82,8 @@ impl SegmentSummary {
             checkpoints: 0,
             erased: Ranges::default(),
             personal_erased: Ranges::default(),
-            announcements: Vec::new(),
-            announced: Vec::new(),
+            announced: Announcements::default(),
+            uncovered: Announcements::default(),
             rotations: Vec::new(),
             unproven: Vec::new(),
             before: rules.before.clone(),

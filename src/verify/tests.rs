@@ -61,6 +61,20 @@ proptest! {
     }
 }
 
+/// However often the same records are named, they take the memory of their ranges.
+#[test]
+fn what_grows_has_a_bound() {
+    let mut growing = Growing::default();
+    let odd = Ranges::of((0..500).map(|at| (2 * at + 1, 2 * at + 1)).collect());
+    for _ in 0..1_000 {
+        growing.extend(&odd);
+        (0..10).for_each(|seq| growing.push(4 * (seq % 3)));
+        assert!(growing.held() < 5_000);
+    }
+    assert_eq!(members(growing.ranges()).len(), 503);
+    assert_eq!(growing.into_ranges().count(), 503);
+}
+
 #[test]
 fn the_largest_numbers() {
     let all = Ranges::of(vec![(0, u64::MAX)]);
