@@ -15,7 +15,7 @@ use super::run::{Plan, is_gone};
 use super::segment::Rules;
 use super::summary::SegmentSummary;
 use super::trust::{self, Compared};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::note::VerifierKey;
 use crate::store::Store;
 
@@ -270,6 +270,8 @@ impl Judge<'_> {
     fn take_later_announcements(&self, summaries: &[SegmentSummary], coverage: &mut Coverage) -> Result<bool> {
         let newest = match self.store.newest_checkpoint() {
             Err(error) if is_gone(&error) => return Ok(false),
+            // What stands there is no checkpoint: it announces nothing.
+            Err(error) if matches!(error.cause(), Cause::Damaged { .. }) => None,
             newest => newest?,
         };
         let (Some(last), Some(newest)) = (summaries.last(), newest) else {

@@ -1,11 +1,13 @@
 //! Rotations of purged segments, kept as files beside the segments (FORMAT §6).
 
+use std::collections::BTreeMap;
+
 use super::finding::{Finding, FindingKind};
-use super::keys::{KeyRing, check_countersigned};
+use super::keys::{KEYS_MAX, KeyRing, check_countersigned};
 use super::own::{ROTATED, Rotation};
 use super::summary::SegmentSummary;
 use super::trust::root_before;
-use crate::error::Result as StoreResult;
+use crate::error::{Cause, Result as StoreResult};
 use crate::hash::Hash;
 use crate::note::{Origin, VerifierKey};
 use crate::proof::{Proof, TlogProofError};
@@ -23,8 +25,20 @@ pub(super) struct Kept {
 /// A file with a rotation, and what it says.
 #[derive(Debug)]
 struct KeptFile {
-    file: KeptRotation,
+    name: String,
+    /// Of its content.
+    digest: Hash,
     read: Result<KeptKey, String>,
+}
+
+impl KeptFile {
+    fn broken(name: String, problem: String) -> Self {
+        Self {
+            name,
+            digest: Hash::ZERO,
+            read: Err(problem),
+        }
+    }
 }
 
 /// A rotation that verifies by itself.
@@ -38,19 +52,35 @@ pub(super) struct KeptKey {
 impl Kept {
     /// Reads the files that are there now. Those that are as they were need not be verified again.
     pub(super) fn update(&mut self, store: &dyn Store, origin: &Origin) -> StoreResult<()> {
-        let mut known = std::mem::take(&mut self.files);
+        let mut known: BTreeMap<String, KeptFile> = std::mem::take(&mut self.files)
+            .into_iter()
+            .map(|file| (file.name.clone(), file))
+            .collect();
         if self.origin.replace(origin.clone()).as_ref() != Some(origin) {
             known.clear();
         }
-        for file in store.kept_rotations()? {
-            let at = known.iter().position(|known| known.file == file);
-            self.files.push(match at {
-                Some(at) => known.swap_remove(at),
-                None => KeptFile {
-                    read: read_kept(&file, origin),
-                    file,
-                },
-            });
+        let kept = match store.kept_rotations() {
+            Ok(kept) => kept,
+            Err(error) => {
+                let Cause::Damaged { file, problem, .. } = error.cause() else {
+                    return Err(error);
+                };
+                self.files.push(KeptFile::broken(file.clone(), problem.clone()));
+                Vec::new()
+            }
+        };
+        for KeptRotation { name, content } in kept {
+            if self.files.len() == KEYS_MAX {
+                let problem = format!("the log had more than {KEYS_MAX} keys");
+                self.files.push(KeptFile::broken(name, problem));
+                break;
+            }
+            let digest = Hash::of(&content);
+            let read = match known.remove(&name).filter(|known| known.digest == digest) {
+                Some(known) => known.read,
+                None => read_kept(&name, &content, origin),
+            };
+            self.files.push(KeptFile { name, digest, read });
         }
         self.files
             .sort_by_key(|file| file.read.as_ref().map_or(0, |key| key.rotation.seq));
@@ -61,14 +91,14 @@ impl Kept {
     pub(super) fn keys(&self) -> impl DoubleEndedIterator<Item = (&str, &KeptKey)> {
         self.files
             .iter()
-            .filter_map(|file| Some((file.file.name.as_str(), file.read.as_ref().ok()?)))
+            .filter_map(|file| Some((file.name.as_str(), file.read.as_ref().ok()?)))
     }
 
     /// The files that do not, and why.
     pub(super) fn broken(&self) -> impl Iterator<Item = (&str, &str)> {
         self.files
             .iter()
-            .filter_map(|file| Some((file.file.name.as_str(), file.read.as_ref().err()?.as_str())))
+            .filter_map(|file| Some((file.name.as_str(), file.read.as_ref().err()?.as_str())))
     }
 
     /// The rotations before the record `first`.
@@ -124,8 +154,8 @@ impl Kept {
 
 /// Reads a rotation that a purge kept: the record's line, LF, its proof under the checkpoint of its own commit. Says
 /// what is wrong, in words.
-fn read_kept(kept: &KeptRotation, origin: &Origin) -> Result<KeptKey, String> {
-    let text = std::str::from_utf8(&kept.content).map_err(|_| "the file is not UTF-8".to_owned())?;
+fn read_kept(name: &str, content: &[u8], origin: &Origin) -> Result<KeptKey, String> {
+    let text = std::str::from_utf8(content).map_err(|_| "the file is not UTF-8".to_owned())?;
     let (line, proof) = text
         .split_once('\n')
         .ok_or("the file has no proof behind the record's line")?;
@@ -134,7 +164,7 @@ fn read_kept(kept: &KeptRotation, origin: &Origin) -> Result<KeptKey, String> {
         Ok(_) => return Err("the file's first line is not the record of a rotation".into()),
         Err(error) => return Err(format!("the file's first line: {error}")),
     };
-    if !kept.name.ends_with(&format!("{:020}", record.seq)) {
+    if !name.ends_with(&format!("{:020}", record.seq)) {
         return Err(format!("the file is not named for its record {}", record.seq));
     }
     let rotation = Rotation::read(record.seq, record.hash(), record.event, origin)?;

@@ -313,6 +313,25 @@ fn a_segment_by_itself() {
     assert!(kinds(&report).contains(&"broken_link"), "{report}");
 }
 
+/// A file that is no kept rotation is a finding, whatever it is, and so is one more than a log can have.
+#[test]
+fn kept_files_are_findings_and_bounded() {
+    let log = sample();
+    let folder = TempDir::new().unwrap();
+    log.write(folder.path());
+    let keys = folder.path().join("keys");
+    fs::create_dir_all(&keys).unwrap();
+    fs::write(keys.join(format!("{:020}", 3)), vec![b'a'; 2 << 20]).unwrap();
+    let report = Verifier::new(vkey(1)).verify_dir(folder.path()).unwrap();
+    assert_eq!(kinds(&report), ["bad_signature"], "{report}");
+    fs::write(keys.join(format!("{:020}", 3)), "").unwrap();
+    for seq in 4..10_100 {
+        fs::write(keys.join(format!("{seq:020}")), "").unwrap();
+    }
+    let report = Verifier::new(vkey(1)).verify_dir(folder.path()).unwrap();
+    assert!((1..=10_001).contains(&report.findings_total), "{report}");
+}
+
 #[test]
 fn a_checkpoint_continues_another() {
     let log = sample();
