@@ -103,12 +103,24 @@ impl Judge<'_> {
         for (place, finding) in self.strike(&mut coverage, first, end)? {
             walk.findings.push(place, finding);
         }
-        let notices = self
-            .check_trusted(&summaries, (first, end), &mut walk)
-            .into_iter()
-            .collect();
+        // No announcement may name record 0.
+        let erased = summaries.iter().map(|summary| summary.erased.within(0, 1));
+        for erased in erased.filter(|erased| !erased.is_empty()) {
+            self.unannounced(&erased, ERASED, &mut walk.findings)?;
+        }
+        let trusted = self
+            .verifier
+            .trusted
+            .as_ref()
+            .map(|trusted| trusted.checkpoint().size());
+        let is_here = trusted.is_some_and(|size| (first..=end).contains(&size));
+        let notices = if is_here {
+            self.check_trusted(&summaries, (first, end), &mut walk)
+        } else {
+            None
+        };
         Ok(Judged {
-            report: report(vkey, &summaries, walk, notices),
+            report: report(vkey, &summaries, walk, notices.into_iter().collect()),
             keys_fit: true,
         })
     }
@@ -221,11 +233,7 @@ impl Judge<'_> {
                 .line(1);
             walk.findings.push((first, 0), finding);
         }
-        self.unannounced(
-            &uncovered.records,
-            "erased, and no audit_log.record.erased covers that",
-            &mut walk.findings,
-        )?;
+        self.unannounced(&uncovered.records, ERASED, &mut walk.findings)?;
         let detail = "without their personal data, and no audit_log.personal_data.erased covers that";
         self.unannounced(&uncovered.personal_data, detail, &mut walk.findings)?;
         let mut notices = uncovered.notices();
@@ -406,3 +414,5 @@ fn report(vkey: Option<VerifierKey>, summaries: &[SegmentSummary], walk: Walk, m
         key_in_force: keys.in_force().clone(),
     }
 }
+
+const ERASED: &str = "erased, and no audit_log.record.erased covers that";

@@ -29,6 +29,8 @@ pub(super) struct Plan {
     /// Beside a writer, the size with which the run ends.
     pub(super) end: Option<u64>,
     pub(super) segments: Vec<Segment>,
+    /// Whether the last of them is the log's last.
+    pub(super) is_to_end: bool,
 }
 
 impl Plan {
@@ -40,7 +42,12 @@ impl Plan {
         if let Some(end) = end {
             segments.retain(|segment| segment.first < end);
         }
-        Ok(Self { is_live, end, segments })
+        Ok(Self {
+            is_live,
+            end,
+            segments,
+            is_to_end: true,
+        })
     }
 
     pub(super) fn rules<'a>(
@@ -51,7 +58,7 @@ impl Plan {
         before: Option<Tree>,
     ) -> Option<Rules<'a>> {
         let segment = self.segments.get(at)?;
-        let is_last = at + 1 == self.segments.len();
+        let is_last = self.is_to_end && at + 1 == self.segments.len();
         Some(Rules {
             name: &segment.name,
             first: segment.first,
@@ -114,15 +121,9 @@ pub(super) fn run(verifier: &Verifier, store: &dyn Store) -> Result<Report> {
 
 /// Verifies one segment by itself.
 pub(super) fn run_segment(verifier: &Verifier, store: &dyn Store, segment: &Segment) -> Result<Report> {
-    let whole = Plan::new(store)?;
-    let end = whole
-        .end
-        .filter(|_| whole.segments.last().is_some_and(|last| last.first == segment.first));
-    let plan = Plan {
-        is_live: whole.is_live,
-        end,
-        segments: vec![segment.clone()],
-    };
+    let mut plan = Plan::new(store)?;
+    plan.is_to_end = store.segments()?.last().is_none_or(|last| last.first <= segment.first);
+    plan.segments = vec![segment.clone()];
     let meter = Meter::new(verifier.progress.as_ref(), None);
     let kept = Kept::default();
     let mut best: Option<Judged> = None;

@@ -307,10 +307,33 @@ fn a_segment_by_itself() {
                 .is_sound()
         );
     }
-    let path = folder.path().join(&segments[1].name);
-    fs::write(&path, fs::read_to_string(&path).unwrap().replace("Alice", "Mallory")).unwrap();
-    let report = Verifier::new(vkey(1)).verify_segment(&store, &segments[1]).unwrap();
-    assert!(kinds(&report).contains(&"broken_link"), "{report}");
+    // What the trusted checkpoint says is held against the segment that it ends in, and no other.
+    let newest: SignedCheckpoint = log.note().parse().unwrap();
+    let verifier = Verifier::new(vkey(1)).vkey(vkey(2)).trusted(newest);
+    for segment in &segments {
+        let report = verifier.verify_segment(&store, segment).unwrap();
+        assert!(report.is_sound(), "{report}");
+    }
+    let longer = Verifier::new(vkey(1)).trusted(trusted(9, &Tree::from_peaks(9, vec![Hash::ZERO; 2]).unwrap(), 1));
+    assert_eq!(kinds(&longer.verify_segment(&store, &segments[0]).unwrap()), ["forked"]);
+    let change = |at: usize, change: &dyn Fn(&str) -> String| {
+        let path = folder.path().join(&segments[at].name);
+        let content = fs::read_to_string(&path).unwrap();
+        fs::write(&path, change(&content)).unwrap();
+        let report = verifier.clone().verify_segment(&store, &segments[at]).unwrap();
+        fs::write(&path, content).unwrap();
+        kinds(&report)
+    };
+    assert!(change(1, &|content| content.replace("Alice", "Mallory")).contains(&"broken_link"));
+    // Only the last one may end in zeros, or have no commit.
+    assert_eq!(change(1, &|content| format!("{content}\0\0\0")), ["malformed"]);
+    assert!(change(1, &|content| content.split_inclusive('\n').take(1).collect()).contains(&"malformed"));
+    assert_eq!(change(4, &|content| format!("{content}\0\0\0")), Vec::<&str>::new());
+    // Nothing covers that record 0 is erased.
+    let mut erased = log.clone();
+    erased.erase(0);
+    let erased = erased.segments[0].1.clone();
+    assert_eq!(change(0, &|_| erased.clone()), ["unannounced_erasure"]);
 }
 
 /// A file that is no kept rotation is a finding, whatever it is, and so is one more than a log can have.
