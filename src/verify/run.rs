@@ -112,8 +112,12 @@ pub(super) fn run(verifier: &Verifier, store: &dyn Store) -> Result<Report> {
         let is_live = store.has_writer()?;
         let may_be_passing = plan.is_live || is_live || is_about_the_tail(&report, &plan);
         let is_confirmed = attempt > 1 && plan.is_live == is_live;
+        let is_new = plan.is_live && has_no_commit(&report);
         if report.is_sound() || !may_be_passing || is_confirmed || attempt == ATTEMPTS_MAX {
-            return Ok(report);
+            return match is_new {
+                true => Err(Error::configuration("log", "its writer has made no commit yet")),
+                false => Ok(report),
+            };
         }
     }
     Err(Error::configuration("log", "its segments vanish while they are read"))
@@ -310,6 +314,12 @@ fn drop_purged(
     }
     let summaries: Vec<_> = checked.into_iter().flatten().collect();
     Ok(Some(summaries).filter(|summaries| !summaries.is_empty()))
+}
+
+/// Whether all there is to find is that the log has no commit, as one that a writer has just made.
+fn has_no_commit(report: &Report) -> bool {
+    let is_absence = |kind| matches!(kind, FindingKind::MissingRecords | FindingKind::UnsignedTail);
+    report.first == 0 && report.checkpoints == 0 && report.findings.iter().all(|finding| is_absence(finding.kind))
 }
 
 /// Whether what was found may be the last segment's tail in the middle of a write.

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use indelible::store::{Opened, Opening};
-use indelible::{Actor, AuditLog, Event, FileStore, MemoryStore, Origin, Store, Verifier, action};
+use indelible::{Actor, AuditLog, Cause, Event, FileStore, MemoryStore, Origin, Store, Verifier, action};
 use tempfile::TempDir;
 
 use crate::rules::kinds;
@@ -247,4 +247,27 @@ fn a_checkpoint_of_nothing_ends_no_run() {
     log.write(folder.path());
     let report = Verifier::new(vkey(1)).verify_dir(folder.path()).unwrap();
     assert!(kinds(&report).contains(&"malformed"), "{report}");
+}
+
+/// A log that its writer has just begun is not broken: there is nothing to verify yet.
+#[test]
+fn a_log_without_a_commit_yet() {
+    let folder = TempDir::new().unwrap();
+    let writer = hold(folder.path());
+    let mut log = Scribe::empty();
+    log.write(folder.path());
+    let verify = || Verifier::new(vkey(1)).verify_dir(folder.path());
+    assert!(matches!(verify().unwrap_err().cause(), Cause::Configuration { .. }));
+    log.record(
+        "audit_log.created",
+        &format!(r#"{{"format":1,"origin":"{ORIGIN}","vkey":"{}"}}"#, vkey(1)),
+    );
+    log.write(folder.path());
+    assert!(matches!(verify().unwrap_err().cause(), Cause::Configuration { .. }));
+    log.text().push_str("{}\n");
+    log.write(folder.path());
+    assert!(kinds(&verify().unwrap()).contains(&"malformed"));
+    drop(writer);
+    Scribe::empty().write(folder.path());
+    assert_eq!(kinds(&verify().unwrap()), ["missing_records"]);
 }
