@@ -288,7 +288,7 @@ impl SegmentCheck<'_> {
         if record.action.as_deref() != Some(own::CREATED) {
             findings.push(self.finding(FindingKind::Malformed, "record 0 is not audit_log.created"));
         }
-        let genesis = Genesis::read(record.event).unwrap_or_default();
+        let genesis = Genesis::read(record.event);
         if genesis.format != Some(1) {
             findings.push(self.finding(FindingKind::Malformed, "record 0 does not hold the format 1"));
         }

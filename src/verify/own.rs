@@ -1,5 +1,7 @@
 //! Records of the log itself that the format gives a meaning: what their `metadata` says.
 
+use std::borrow::Cow;
+
 use super::ranges::Range;
 use crate::hash::Hash;
 use crate::json::{DEPTH_MAX, JsonError, Reader, read::Kind};
@@ -21,19 +23,25 @@ pub(super) struct Genesis {
 }
 
 impl Genesis {
-    pub(super) fn read(event: &[u8]) -> Result<Self, JsonError> {
-        let mut genesis = Self::default();
-        metadata(event, |key, value| {
-            match key {
-                "format" => genesis.format = Some(value.unsigned()?),
-                "origin" => genesis.origin = Some(value.string()?.into_owned()),
-                "vkey" => genesis.vkey = Some(value.string()?.into_owned()),
-                _ => value.skip()?,
-            }
-            Ok(())
-        })?;
-        Ok(genesis)
+    /// Each field is read by itself: one that is not of its type says nothing of the others.
+    pub(super) fn read(event: &[u8]) -> Self {
+        let text = |value: &mut Reader<'_>| value.string().map(Cow::into_owned);
+        Self {
+            format: field(event, "format", Reader::unsigned),
+            origin: field(event, "origin", text),
+            vkey: field(event, "vkey", text),
+        }
     }
+}
+
+fn field<'a, T>(event: &'a [u8], name: &str, read: impl Fn(&mut Reader<'a>) -> Result<T, JsonError>) -> Option<T> {
+    let mut found = None;
+    let entry = |key: &str, value: &mut Reader<'a>| match key == name {
+        true => read(value).map(|value| found = Some(value)),
+        false => value.skip(),
+    };
+    metadata(event, entry).ok()?;
+    found
 }
 
 /// A change of the key in force, as the record says it (FORMAT §6).

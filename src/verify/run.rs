@@ -295,24 +295,14 @@ fn drop_purged(
     if checked.last().is_none_or(Option::is_none) {
         return Ok(None);
     }
-    if checked.iter().any(Option::is_none) {
-        let first = store.segments()?.first().map_or(u64::MAX, |segment| segment.first);
-        let kept: Vec<bool> = plan
-            .segments
-            .iter()
-            .zip(&checked)
-            .map(|(segment, summary)| summary.is_some() && segment.first >= first)
-            .collect();
-        let mut keep = kept.iter();
-        plan.segments.retain(|_| keep.next().copied().unwrap_or_default());
-        let summaries: Vec<_> = checked
-            .into_iter()
-            .zip(kept)
-            .filter_map(|(summary, keep)| summary.filter(|_| keep))
-            .collect();
-        return Ok(Some(summaries).filter(|summaries| !summaries.is_empty()));
-    }
-    let summaries: Vec<_> = checked.into_iter().flatten().collect();
+    let first = match checked.iter().all(Option::is_some) {
+        true => 0,
+        false => store.segments()?.first().map_or(u64::MAX, |segment| segment.first),
+    };
+    let all = std::mem::take(&mut plan.segments).into_iter().zip(checked);
+    let there = all.filter_map(|(segment, summary)| Some((segment, summary?)));
+    let (segments, summaries): (_, Vec<_>) = there.filter(|(segment, _)| segment.first >= first).unzip();
+    plan.segments = segments;
     Ok(Some(summaries).filter(|summaries| !summaries.is_empty()))
 }
 

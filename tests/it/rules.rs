@@ -83,6 +83,13 @@ fn record_0_holds_the_identity() {
         &created(&format!(r#"{{"format":2,"origin":"{ORIGIN}","vkey":"{own}"}}"#)),
         &["malformed"],
     );
+    // One field that is not of its type says nothing of the others.
+    for format in ["\"1\"", "1.5", "null", "[]"] {
+        assert_finds(
+            &created(&format!(r#"{{"format":{format},"origin":"{ORIGIN}","vkey":"{own}"}}"#)),
+            &["malformed"],
+        );
+    }
     assert_finds(
         &created(&format!(r#"{{"format":1,"origin":"b.example","vkey":"{own}"}}"#)),
         &["wrong_origin"],
