@@ -139,8 +139,9 @@ impl Verifier {
     /// # Errors
     ///
     /// [`Cause::Unsupported`](crate::Cause::Unsupported) where a segment is of another format,
-    /// [`Cause::Io`](crate::Cause::Io) where one cannot be read, and
-    /// [`Cause::Configuration`](crate::Cause::Configuration) where there is no log.
+    /// [`Cause::Io`](crate::Cause::Io) where one cannot be read, [`Cause::Damaged`](crate::Cause::Damaged) where the
+    /// store does not give what it lists, and [`Cause::Configuration`](crate::Cause::Configuration) where there is no
+    /// log, or one that its writer has just begun.
     pub fn verify_store(&self, store: &dyn Store) -> Result<Report> {
         run::run(self, store)
     }
@@ -162,7 +163,7 @@ impl Verifier {
     ///
     /// # Errors
     ///
-    /// [`VerifyError`] says what does not fit; of the proof under several vkeys, what comes nearest.
+    /// [`VerifyError`] says what does not fit; under several vkeys, that none of them signed only if none is named.
     pub fn verify_record(&self, record: &Record, proof: &Proof) -> Result<Checkpoint, VerifyError> {
         // The hash of an erased record says nothing of its place.
         if record.seq() != proof.index() {
@@ -173,11 +174,14 @@ impl Verifier {
         }
         let mut refused = None;
         for vkey in &self.vkeys {
-            match proof.verify(record.hash(), vkey) {
+            let error = match proof.verify(record.hash(), vkey) {
                 Ok(checkpoint) => return Ok(checkpoint.clone()),
-                Err(TlogProofError::Checkpoint(error)) => refused = refused.or(Some(VerifyError::Checkpoint(error))),
-                Err(TlogProofError::Inclusion(error)) => return Err(VerifyError::Proof(error)),
-                Err(error) => refused = refused.or(Some(VerifyError::Form(error))),
+                Err(TlogProofError::Checkpoint(error)) => VerifyError::Checkpoint(error),
+                Err(TlogProofError::Inclusion(error)) => VerifyError::Proof(error),
+                Err(error) => VerifyError::Form(error),
+            };
+            if refused.as_ref().is_none_or(VerifyError::is_of_another_key) {
+                refused = Some(error);
             }
         }
         Err(refused.unwrap_or(VerifyError::NoVkey))
@@ -255,4 +259,14 @@ pub enum VerifyError {
     /// No vkey was given.
     #[error("no vkey was given")]
     NoVkey,
+}
+
+impl VerifyError {
+    /// Whether it says no more than that another key signed: under that one, all may fit.
+    pub fn is_of_another_key(&self) -> bool {
+        matches!(
+            self,
+            Self::Checkpoint(CheckpointError::Unsigned { .. } | CheckpointError::Origin { .. }) | Self::NoVkey
+        )
+    }
 }

@@ -18,7 +18,7 @@ pub(super) struct Compared<'a> {
     pub(super) before: Option<&'a Tree>,
     /// The root of the tree of the trusted size, where it is known.
     pub(super) root: Option<Hash>,
-    /// The segment that holds that size, or else the last one.
+    /// The segment that holds that size, or else the first one.
     pub(super) file: &'a str,
 }
 

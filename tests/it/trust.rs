@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use indelible::checkpoint::CheckpointError;
 use indelible::merkle::{self, ProofError, TileHashes, Tree};
 use indelible::verify::VerifyError;
 use indelible::{Checkpoint, FileStore, FindingKind, Hash, Origin, SignedCheckpoint, Store, Verifier};
@@ -353,6 +354,36 @@ fn kept_files_are_findings_and_bounded() {
     }
     let report = Verifier::new(vkey(1)).verify_dir(folder.path()).unwrap();
     assert!((1..=10_001).contains(&report.findings_total), "{report}");
+}
+
+/// Of several keys, what is told is of the one that the proof names.
+#[test]
+fn a_record_under_several_keys() {
+    let mut log = Scribe::new();
+    let path: Vec<Hash> = log.tree.peaks().to_vec();
+    let seq = log.host();
+    let text = log.text().clone();
+    let record = indelible::Record::from_json(text.lines().last().unwrap().as_bytes()).unwrap();
+    let note = log.note();
+    let prove = |note: &str| indelible::Proof::new(seq, path.clone(), note.parse().unwrap()).unwrap();
+    let verifier = Verifier::new(vkey(2)).vkey(vkey(1)).vkey(vkey(3));
+    assert_eq!(verifier.verify_record(&record, &prove(&note)).unwrap().size(), 2);
+    let other = if note.as_bytes()[note.len() - 40] == b'A' {
+        "B"
+    } else {
+        "A"
+    };
+    let mut forged = note.clone();
+    forged.replace_range(note.len() - 40..=note.len() - 40, other);
+    let error = verifier.verify_record(&record, &prove(&forged)).unwrap_err();
+    assert!(
+        matches!(error, VerifyError::Checkpoint(CheckpointError::Signature { .. })),
+        "{error}"
+    );
+    let error = Verifier::new(vkey(2))
+        .verify_record(&record, &prove(&note))
+        .unwrap_err();
+    assert!(error.is_of_another_key(), "{error}");
 }
 
 #[test]

@@ -4,13 +4,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use indelible::checkpoint::CheckpointError;
 use indelible::proof::{PROOF_BYTES_MAX, TlogProofError};
-use indelible::{Checkpoint, Proof, Record, VerifierKey};
+use indelible::verify::VerifyError;
+use indelible::{Proof, Record, VerifierKey};
 
 use crate::FOUND;
 use crate::failure::{Failure, complain, read_file, read_text};
 use crate::output::Output;
+use crate::verify;
 
 /// Check a proof that a record is in a log
 ///
@@ -28,7 +29,7 @@ pub(crate) struct CheckProof {
 
     /// The vkey of the log; more than one where the key was rotated and either may have signed
     #[arg(long, required = true)]
-    vkey: Vec<VerifierKey>,
+    vkey: Vec<String>,
 
     /// A file with the record's line as the log has it, in any JSON spelling
     #[arg(long, value_name = "FILE")]
@@ -42,49 +43,25 @@ pub(crate) fn run(arguments: &CheckProof, output: &mut Output) -> Result<ExitCod
         .map_err(|error: TlogProofError| Failure::at(&arguments.proof, error))?;
     let record = Record::from_json(&read_file(&arguments.record, RECORD_BYTES_MAX)?)
         .map_err(|error| Failure::at(&arguments.record, format!("not a record as the log has it: {error}")))?;
-    match check(&proof, &record, &arguments.vkey) {
-        Verdict::Holds(checkpoint, vkey) => {
+    let vkeys = verify::vkeys(&arguments.vkey)?;
+    let problem = match verify::verifier(&vkeys)?.verify_record(&record, &proof) {
+        Ok(checkpoint) => {
             let (seq, origin, size) = (record.seq(), checkpoint.origin(), checkpoint.size());
+            let signer = vkeys.iter().find(|vkey| proof.checkpoint().verify(vkey).is_ok());
+            let signer = signer.map_or_else(String::new, ToString::to_string);
             output.line(format_args!(
-                "record {seq} is in the log {origin}, by the checkpoint of its first {size} records that {vkey} signed"
+                "record {seq} is in the log {origin}, by the checkpoint of its first {size} records that {signer} signed"
             ));
-            Ok(ExitCode::SUCCESS)
+            return Ok(ExitCode::SUCCESS);
         }
-        Verdict::Fails(problem) => {
-            complain(format!("{}: {problem}", arguments.proof.display()));
-            Ok(ExitCode::from(FOUND))
+        Err(error) if error.is_of_another_key() => {
+            return Err(Failure::at(&arguments.proof, other_key(&proof, &vkeys)));
         }
-        Verdict::OtherKey(problem) => Err(Failure::at(&arguments.proof, problem)),
-    }
-}
-
-enum Verdict<'a> {
-    Holds(&'a Checkpoint, &'a VerifierKey),
-    Fails(String),
-    OtherKey(String),
-}
-
-fn check<'a>(proof: &'a Proof, record: &Record, vkeys: &'a [VerifierKey]) -> Verdict<'a> {
-    // The hash of a record covers its seq, but that of an erased one stands beside it.
-    if record.seq() != proof.index() {
-        let (found, expected) = (record.seq(), proof.index());
-        return Verdict::Fails(format!("the record is {found}, the proof is of record {expected}"));
-    }
-    let mut problem = None;
-    for vkey in vkeys {
-        match proof.verify(record.hash(), vkey) {
-            Ok(checkpoint) => return Verdict::Holds(checkpoint, vkey),
-            Err(TlogProofError::Checkpoint(CheckpointError::Unsigned { .. } | CheckpointError::Origin { .. })) => {}
-            Err(error) => problem = Some(error),
-        }
-    }
-    match problem {
-        Some(TlogProofError::Inclusion(error)) => {
-            Verdict::Fails(format!("the record is not the one of the proof: {error}"))
-        }
-        Some(error) => Verdict::Fails(error.to_string()),
-        None => Verdict::OtherKey(other_key(proof, vkeys)),
-    }
+        Err(VerifyError::Proof(error)) => format!("the record is not the one of the proof: {error}"),
+        Err(error) => error.to_string(),
+    };
+    complain(format!("{}: {problem}", arguments.proof.display()));
+    Ok(ExitCode::from(FOUND))
 }
 
 fn other_key(proof: &Proof, vkeys: &[VerifierKey]) -> String {

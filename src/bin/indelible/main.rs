@@ -91,6 +91,10 @@ fn answer_usage(error: &clap::Error) -> ExitCode {
         return ExitCode::from(FAILED);
     }
     let text = error.to_string();
+    if text.contains(PRIVATE) {
+        complain("a private key was given as an argument, which nothing takes; it is not repeated here");
+        return ExitCode::from(FAILED);
+    }
     complain(text.strip_prefix("error: ").unwrap_or(&text).trim_end());
     ExitCode::from(FAILED)
 }
@@ -100,6 +104,9 @@ const FOUND: u8 = 1;
 
 /// A command could not be carried out.
 const FAILED: u8 = 2;
+
+/// What a private key begins with.
+const PRIVATE: &str = "PRIVATE+KEY+";
 
 const AFTER_HELP: &str = "\
 Exit status: 0 all went well, 1 a check found something, 2 the command could not be carried out.

@@ -7,6 +7,7 @@ use std::sync::OnceLock;
 
 use clap::Args;
 use indelible::checkpoint::CheckpointError;
+use indelible::note::VerifierKeyError;
 use indelible::verify::Progress;
 use indelible::{SignedCheckpoint, Verifier, VerifierKey};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -33,7 +34,7 @@ pub(crate) struct Verify {
 
     /// The vkey of the log; more than one where the key was rotated and any may be the one to start from
     #[arg(long, required = true)]
-    vkey: Vec<VerifierKey>,
+    vkey: Vec<String>,
 
     /// A file with a checkpoint that was kept elsewhere: the log must contain all that it covers
     #[arg(long, value_name = "FILE")]
@@ -46,7 +47,7 @@ pub(crate) struct Verify {
 
 pub(crate) fn run(arguments: &Verify, output: &mut Output) -> Result<ExitCode, Failure> {
     opening::reader(&arguments.dir)?;
-    let mut verifier = verifier(&arguments.vkey)?;
+    let mut verifier = verifier(&vkeys(&arguments.vkey)?)?;
     if let Some(path) = &arguments.checkpoint {
         verifier = verifier.trusted(read_checkpoint(path)?);
     }
@@ -67,7 +68,16 @@ pub(crate) fn run(arguments: &Verify, output: &mut Output) -> Result<ExitCode, F
     })
 }
 
-fn verifier(vkeys: &[VerifierKey]) -> Result<Verifier, Failure> {
+/// Reads vkeys. What is none is not repeated: it may be a private key, given by mistake.
+pub(crate) fn vkeys(texts: &[String]) -> Result<Vec<VerifierKey>, Failure> {
+    let read = |text: &String| {
+        text.parse()
+            .map_err(|error: VerifierKeyError| Failure::new(format!("--vkey: {error}")))
+    };
+    texts.iter().map(read).collect()
+}
+
+pub(crate) fn verifier(vkeys: &[VerifierKey]) -> Result<Verifier, Failure> {
     let (first, others) = vkeys.split_first().ok_or_else(|| Failure::new("no --vkey was given"))?;
     let verifier = Verifier::new(first.clone());
     Ok(others.iter().cloned().fold(verifier, Verifier::vkey))

@@ -158,3 +158,27 @@ fn a_log_is_verified_while_it_is_written() {
     writer.join().unwrap();
     reader.join().unwrap().unwrap();
 }
+
+/// A private key that is given by mistake is never shown again, wherever it is given.
+#[test]
+fn a_private_key_is_not_repeated() {
+    let (folder, vkey) = log();
+    let key = folder.read("audit.key").trim_end().to_owned();
+    let secret = key.rsplit('+').next().unwrap();
+    folder.write("proof", folder.good(&["prove", "audit", "7"]));
+    let check = ["check-proof", "proof", "--record", "proof", "--vkey"];
+    let cut = key.strip_prefix("PRIVATE+KEY+").unwrap();
+    for given in [&key, cut] {
+        for arguments in [&["verify", "audit", "--vkey"][..], &check] {
+            let said = folder.bad(2, &[arguments, &[given]].concat());
+            assert!(!said.contains(secret), "{said}");
+        }
+    }
+    let said = folder.bad(2, &["verify", "audit", &key, "--vkey", &vkey]);
+    assert!(!said.contains(secret) && said.contains("private key"), "{said}");
+    assert!(
+        folder
+            .bad(2, &["verify", "audit", "--vkey", &key])
+            .contains("private key")
+    );
+}
