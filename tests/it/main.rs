@@ -2,6 +2,7 @@
 
 mod append;
 mod caches;
+mod causes;
 #[cfg(feature = "cli")]
 mod cli;
 mod clock;
