@@ -113,10 +113,9 @@ fn events() -> Vec<Event> {
 
 /// Prints a record for people.
 fn print(record: &Record) -> Result<(), EventError> {
-    let (Some(time), Some(json)) = (record.recorded_at(), record.merged_json()) else {
+    let (Some(time), Some(event)) = (record.recorded_at(), record.event()?) else {
         return Ok(());
     };
-    let event = Event::from_json(json.as_bytes())?;
     let fields = event.fields();
     let who = fields.actor.as_ref().map_or("nobody", |actor| &actor.id);
     let (seq, action, outcome) = (record.seq(), &fields.action, fields.outcome);

@@ -7,6 +7,7 @@ use std::fmt;
 
 use sha2::{Digest, Sha256};
 
+use crate::event::{self, Event, EventError};
 use crate::hash::Hash;
 use crate::json::{self, Canonical, JsonError, Reader};
 use crate::timestamp::Timestamp;
@@ -440,15 +441,26 @@ impl Record {
         content.line.get(content.personal.clone()?)
     }
 
-    /// The event as people see it: `event` with `personal` merged in (EVENTS §1), as canonical JSON.
+    /// The event as people see it: `event` with `personal` merged in (EVENTS §1), as canonical JSON. A top-level
+    /// `personal` marks which metadata and changes are personal, so that [`Event::from_json`] reads the same event back.
+    /// `None` once the record is erased.
     pub fn merged_json(&self) -> Option<String> {
         let event = self.event_json()?;
-        let mut merged = Vec::with_capacity(self.line().map_or(0, str::len));
         match self.personal_json() {
-            Some(personal) => json::merge(&mut merged, event.as_bytes(), personal.as_bytes()).ok()?,
-            None => merged.extend_from_slice(event.as_bytes()),
+            Some(personal) => String::from_utf8(event::merged(event.as_bytes(), personal.as_bytes()).ok()?).ok(),
+            None => Some(event.to_owned()),
         }
-        String::from_utf8(merged).ok()
+    }
+
+    /// The event, read back; `None` once the record is erased. What was personal is marked so, and what was redacted
+    /// stays `"[redacted]"`.
+    ///
+    /// # Errors
+    ///
+    /// Where another program wrote the record, and put something into it that is not of EVENTS §1.
+    pub fn event(&self) -> Result<Option<Event>, EventError> {
+        let merged = self.merged_json();
+        merged.map(|json| Event::from_json(json.as_bytes())).transpose()
     }
 
     /// A text in `metadata` of the event.

@@ -42,9 +42,10 @@ impl From<InvalidEvent> for EventError {
 impl Event {
     /// Reads an event from one JSON object in its merged form, in any spelling.
     ///
-    /// A top-level `personal` marks what only the host can know: `{"changes":[indices],"metadata":[keys]}`. What is
-    /// left out has the defaults of the builder. Records of the log itself (`audit_log.*`) are read, too; a log does
-    /// not take them.
+    /// A top-level `personal` marks what only the host can know: `{"changes":[indices],"metadata":[keys]}`. It stands in
+    /// what [`Record::merged_json`](crate::Record::merged_json) gives, and changes and metadata that it does not mark
+    /// are kept for good. What is left out has the defaults of the builder. Events of the log itself (`audit_log.*`) are
+    /// read, too; a log does not take them.
     ///
     /// ```
     /// use indelible::{Event, action};

@@ -6,8 +6,12 @@ use std::borrow::Cow;
 
 use crate::json::read::Reader;
 
-/// The members of an object: each key as it stands between its quotes, and the bytes of its value.
+/// The members of an object: each key as it stands between its quotes, and the bytes of its value. Another value has
+/// none.
 pub(super) fn members(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let object = Some(object)
+        .filter(|object| object.starts_with(b"{"))
+        .unwrap_or_default();
     let mut position = 1;
     std::iter::from_fn(move || {
         let key = string_end(object, position)?;
@@ -15,6 +19,18 @@ pub(super) fn members(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
         let member = (object.get(position + 1..key - 1)?, object.get(key + 1..value)?);
         position = value + 1;
         Some(member)
+    })
+}
+
+/// The items of a list. Another value has none.
+pub(super) fn items(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let list = Some(list).filter(|list| list.starts_with(b"[")).unwrap_or_default();
+    let mut position = 1;
+    std::iter::from_fn(move || {
+        let end = value_end(list, position)?;
+        let item = list.get(position..end)?;
+        position = end + 1;
+        Some(item)
     })
 }
 

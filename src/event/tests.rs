@@ -51,10 +51,8 @@ fn parts_with(event: &Event, fill: &Fill<'_>, redaction: &Redaction) -> (String,
 }
 
 /// What `cat` prints of a record.
-fn merged(kept: &str, personal: &str) -> String {
-    let mut merged = Vec::new();
-    crate::json::merge::merge(&mut merged, kept.as_bytes(), personal.as_bytes()).unwrap();
-    String::from_utf8(merged).unwrap()
+fn printed(kept: &str, personal: &str) -> String {
+    String::from_utf8(merged(kept.as_bytes(), personal.as_bytes()).unwrap()).unwrap()
 }
 
 /// The error of an event that a log with these limits refuses.

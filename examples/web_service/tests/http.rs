@@ -43,8 +43,7 @@ fn set(address: &str, bearer: &str, name: &str, value: &str) -> u16 {
 fn events(folder: &Path) -> Vec<Event> {
     let reader = LogReader::new(FileStore::new(folder.join("audit")));
     let records = reader.records(..).unwrap();
-    let merged = records.map(|record| record.unwrap().merged_json().unwrap());
-    merged.map(|json| Event::from_json(json.as_bytes()).unwrap()).collect()
+    records.map(|record| record.unwrap().event().unwrap().unwrap()).collect()
 }
 
 fn start(folder: &Path) -> (Child, String) {

@@ -12,9 +12,9 @@ use crate::output::Output;
 
 /// Print records, one JSON object a line
 ///
-/// A line is {"event","hash","recorded_at","seq"}, where event is the whole event, with its personal data merged in. An
-/// erased record is {"erased":true,"hash","seq"}. Nothing is verified: see verify. Beside a writer it ends at the
-/// newest checkpoint.
+/// A line is {"event","hash","recorded_at","seq"}. The event is whole, with its personal data merged in; its member
+/// "personal" marks the metadata and changes that are personal, so that append keeps them apart again. An erased record
+/// is {"erased":true,"hash","seq"}. Nothing is verified: see verify. Beside a writer it ends at the newest checkpoint.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  indelible cat audit --from 100 --to 200 | jq .event.action")]
 pub(crate) struct Cat {

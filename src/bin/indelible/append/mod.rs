@@ -27,8 +27,10 @@ use stop::Gate;
 
 /// Record events, one JSON object a line
 ///
-/// Each line is an event in its merged form, as cat prints it:
-/// {"action":"auth.login.failed","actor":{"type":"user","id":"usr_1"},...}. The log is made if it is not there.
+/// Each line is an event in its merged form, as cat prints it under "event":
+/// {"action":"auth.login.failed","actor":{"type":"user","id":"usr_1"},...}. Its member
+/// "personal":{"changes":[indices],"metadata":[keys]} marks those that are personal and can be erased; without it they
+/// are kept for good. Events of the log itself (audit_log.*) are not taken. The log is made if it is not there.
 ///
 /// For each event a receipt {"hash","seq","size"} is printed, in order, as soon as the event is durable: on disk,
 /// chained and signed. A reader of receipts that goes away stops nothing. A line that is not an event stops the command
