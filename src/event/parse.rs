@@ -120,13 +120,19 @@ fn event(reader: &mut Reader<'_>) -> Result<Event> {
         match key {
             "action" => action = Some(Action::from(text(reader, at)?)),
             "actor" => fields.actor = Some(actor(reader, at)?),
-            "changes" => fields.changes = list(reader, at, change)?,
+            "changes" => fields.changes = list_up_to(Limits::FORMAT.changes_max(), reader, at, change)?,
             "context" => fields.context = context(reader, at)?,
             "id" => fields.id = Some(text(reader, at)?),
-            "metadata" => object(reader, at, |key, reader, at| {
-                fields.metadata.set(key.to_owned(), json(reader, at)?, false);
-                Ok(())
-            })?,
+            "metadata" => {
+                let (whole, keys_max) = (at, Limits::FORMAT.metadata_keys_max());
+                object(reader, at, |key, reader, at| {
+                    if fields.metadata.len() == keys_max {
+                        return Err(whole.error(Problem::TooMany { count_max: keys_max }));
+                    }
+                    fields.metadata.set(key.to_owned(), json(reader, at)?, false);
+                    Ok(())
+                })?;
+            }
             "occurred_at" => fields.occurred_at = Some(time(reader, at)?),
             "on_behalf_of" => fields.on_behalf_of = Some(actor(reader, at)?),
             "outcome" => outcome = Some(named(reader, at, OUTCOMES, &Outcome::ALL, Outcome::as_str)?),
@@ -134,7 +140,7 @@ fn event(reader: &mut Reader<'_>) -> Result<Event> {
             "reason" => fields.reason = Some(text(reader, at)?),
             "severity" => severity = Some(named(reader, at, SEVERITIES, &Severity::ALL, Severity::as_str)?),
             "source" => fields.source = Some(text(reader, at)?),
-            "targets" => fields.targets = list(reader, at, target)?,
+            "targets" => fields.targets = list_up_to(Limits::FORMAT.targets_max(), reader, at, target)?,
             "tenant_id" => fields.tenant_id = Some(text(reader, at)?),
             _ => return Err(at.error(Problem::Unknown)),
         }
@@ -178,8 +184,8 @@ fn read_marks(reader: &mut Reader<'_>, at: &Path<'_>) -> Result<Marks> {
     let mut marks = Marks::default();
     object(reader, at, |key, reader, at| {
         match key {
-            "changes" => marks.changes = list(reader, at, integer)?,
-            "metadata" => marks.metadata = list(reader, at, text)?,
+            "changes" => marks.changes = list_up_to(Limits::FORMAT.changes_max(), reader, at, integer)?,
+            "metadata" => marks.metadata = list_up_to(Limits::FORMAT.metadata_keys_max(), reader, at, text)?,
             _ => return Err(at.error(Problem::Unknown)),
         }
         Ok(())
@@ -357,9 +363,22 @@ fn list<'a, T>(
     at: &Path<'_>,
     item: impl Fn(&mut Reader<'a>, &Path<'_>) -> Result<T>,
 ) -> Result<Vec<T>> {
+    list_up_to(usize::MAX, reader, at, item)
+}
+
+/// A list of which no more is read than it may have: what is too long costs no more than what is not.
+fn list_up_to<'a, T>(
+    count_max: usize,
+    reader: &mut Reader<'a>,
+    at: &Path<'_>,
+    item: impl Fn(&mut Reader<'a>, &Path<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
     expect(reader, at, Kind::List)?;
     let mut items = Vec::new();
     reader.list(|index, reader| {
+        if index == count_max {
+            return Err(at.error(Problem::TooMany { count_max }));
+        }
         items.push(item(reader, &Path::Item(at, index))?);
         Ok::<_, EventError>(())
     })?;

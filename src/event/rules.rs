@@ -149,10 +149,8 @@ pub enum Problem {
         bytes_max: usize,
     },
     /// It has too many members.
-    #[error("{count} of them, at most {count_max} are allowed")]
+    #[error("more than the {count_max} that are allowed")]
     TooMany {
-        /// The members it has.
-        count: usize,
         /// The members it may have.
         count_max: usize,
     },
@@ -322,7 +320,7 @@ fn check_optional_id(field: &str, id: &Option<String>, limits: &Limits) -> Resul
 
 fn check_count(field: &str, count: usize, count_max: usize) -> Result<(), InvalidEvent> {
     if count > count_max {
-        return Err(InvalidEvent::new(field, Problem::TooMany { count, count_max }));
+        return Err(InvalidEvent::new(field, Problem::TooMany { count_max }));
     }
     Ok(())
 }

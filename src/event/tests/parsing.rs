@@ -262,6 +262,40 @@ fn nesting_is_bounded_as_in_a_line() {
     assert_eq!(invalid(&changed(29)).0, "changes[0].new");
 }
 
+#[test]
+fn no_more_is_read_than_an_event_may_hold() {
+    // After too many of them comes what is no JSON: it is never reached.
+    let keys = |count: usize| (0..count).map(|n| format!("\"k{n}\":0,")).collect::<String>();
+    for (members, field, count_max) in [
+        (format!("\"metadata\":{{{}!", keys(51)), "metadata", 50),
+        (
+            format!("\"changes\":[{}!", r#"{"field":"a"},"#.repeat(101)),
+            "changes",
+            100,
+        ),
+        (
+            format!("\"targets\":[{}!", r#"{"type":"a","id":"b"},"#.repeat(51)),
+            "targets",
+            50,
+        ),
+        (
+            format!("\"personal\":{{\"changes\":[{}!", "0,".repeat(101)),
+            "personal.changes",
+            100,
+        ),
+        (
+            format!("\"personal\":{{\"metadata\":[{}!", "\"k\",".repeat(51)),
+            "personal.metadata",
+            50,
+        ),
+    ] {
+        assert_eq!(
+            invalid(&with(&members)),
+            (field.to_owned(), Problem::TooMany { count_max })
+        );
+    }
+}
+
 proptest! {
     #[test]
     fn never_panics(bytes in prop::collection::vec(any::<u8>(), 0..200), text in any::<String>()) {
