@@ -71,13 +71,13 @@ pub struct MetadataEntry {
     pub personal: bool,
 }
 
-/// Without the value: it may be personal, or a secret.
+/// Without the value: it may be personal, or a secret. The key of a personal entry is personal, too.
 impl fmt::Debug for MetadataEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut entry = f.debug_struct("MetadataEntry");
-        entry
-            .field("key", &self.key)
-            .field("personal", &self.personal)
-            .finish_non_exhaustive()
+        if !self.personal {
+            entry.field("key", &self.key);
+        }
+        entry.field("personal", &self.personal).finish_non_exhaustive()
     }
 }

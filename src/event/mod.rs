@@ -27,6 +27,7 @@ mod rules;
 mod scan;
 mod write;
 
+use std::fmt;
 use std::net::IpAddr;
 
 use serde::Serialize;
@@ -73,10 +74,10 @@ pub(crate) use write::Fill;
 ///
 /// `Debug` shows neither personal data nor the values of metadata and changes.
 #[must_use = "an event is recorded only once it is given to a log"]
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct Event(Box<Inner>);
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 struct Inner {
     fields: Fields,
     /// The first value that the builder could not take.
@@ -363,6 +364,13 @@ impl Event {
         if self.0.problem.is_none() {
             self.0.problem = Some(InvalidEvent::new(field(&self.0), Problem::Json(problem)));
         }
+    }
+}
+
+/// Without what the builder could not take: a host's own words may stand there.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Event").field(&self.0.fields).finish()
     }
 }
 

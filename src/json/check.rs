@@ -304,7 +304,7 @@ impl<'a> Canonical<'a> {
         let token = token.ok_or_else(|| expected("a number", start))?;
         let number = parse_number(token, start)?;
         if ryu_js::Buffer::new().format_finite(number) != token {
-            return Err(JsonError::at(Problem::number_form(token), start));
+            return Err(JsonError::at(Problem::NumberForm, start));
         }
         Ok(start + token.len())
     }

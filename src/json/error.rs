@@ -6,8 +6,8 @@ use thiserror::Error;
 
 /// Why a text is not JSON of the kind that the log takes, or why a value has no such form.
 ///
-/// It says what is wrong and, where a text was read, at which byte (counted from 0). An offending key or number is
-/// quoted, shortened.
+/// It says what is wrong and, where a text was read, at which byte (counted from 0). An offending key is quoted,
+/// shortened; a value never is, since it may be personal or a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonError(Box<Inner>);
 
@@ -78,12 +78,12 @@ pub(super) enum Problem {
     KeyOrder(Box<str>),
     #[error("a key is a string, a character, an integer or a boolean")]
     KeyType,
-    #[error("number {0} is not in canonical form")]
-    NumberForm(Box<str>),
-    #[error("number {0} is beyond the range of a double")]
-    NumberRange(Box<str>),
-    #[error("integer {0} is beyond ±(2^53-1)")]
-    IntegerRange(Box<str>),
+    #[error("a number is not in canonical form")]
+    NumberForm,
+    #[error("a number is beyond the range of a double")]
+    NumberRange,
+    #[error("an integer is beyond ±(2^53-1)")]
+    IntegerRange,
     #[error("NaN and infinity have no JSON form")]
     NotFinite,
     #[error("objects and lists nest too deep")]
@@ -113,18 +113,6 @@ impl Problem {
 
     pub(super) fn key_order(key: &str) -> Self {
         Self::KeyOrder(shortened(key, 40))
-    }
-
-    pub(super) fn number_form(token: &str) -> Self {
-        Self::NumberForm(shortened(token, 40))
-    }
-
-    pub(super) fn number_range(token: &str) -> Self {
-        Self::NumberRange(shortened(token, 40))
-    }
-
-    pub(super) fn integer_range(number: impl fmt::Display) -> Self {
-        Self::IntegerRange(shortened(&number.to_string(), 40))
     }
 }
 

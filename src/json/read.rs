@@ -431,13 +431,13 @@ pub(super) fn number_length(text: &[u8]) -> Option<usize> {
 
 /// The double nearest to a number, if the log takes it. `offset` is where it stands.
 pub(super) fn parse_number(token: &str, offset: usize) -> Result<f64, JsonError> {
-    let range = || JsonError::at(Problem::number_range(token), offset);
+    let range = || JsonError::at(Problem::NumberRange, offset);
     let number = token.parse::<f64>().map_err(|_| range())?;
     if !number.is_finite() {
         return Err(range());
     }
     if write::is_integer_out_of_range(number) {
-        return Err(JsonError::at(Problem::integer_range(token), offset));
+        return Err(JsonError::at(Problem::IntegerRange, offset));
     }
     Ok(number)
 }

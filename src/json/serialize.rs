@@ -107,7 +107,7 @@ impl<'a> ser::Serializer for Serializer<'a> {
     }
 
     fn serialize_i128(self, value: i128) -> Result<(), JsonError> {
-        let value = i64::try_from(value).map_err(|_| Problem::integer_range(value))?;
+        let value = i64::try_from(value).map_err(|_| Problem::IntegerRange)?;
         write::integer(self.out, value)
     }
 
@@ -125,14 +125,14 @@ impl<'a> ser::Serializer for Serializer<'a> {
 
     fn serialize_u64(self, value: u64) -> Result<(), JsonError> {
         if value > INTEGER_MAX {
-            return Err(Problem::integer_range(value).into());
+            return Err(Problem::IntegerRange.into());
         }
         write::unsigned(self.out, value);
         Ok(())
     }
 
     fn serialize_u128(self, value: u128) -> Result<(), JsonError> {
-        self.serialize_u64(u64::try_from(value).map_err(|_| Problem::integer_range(value))?)
+        self.serialize_u64(u64::try_from(value).map_err(|_| Problem::IntegerRange)?)
     }
 
     fn serialize_f32(self, value: f32) -> Result<(), JsonError> {

@@ -37,7 +37,7 @@ pub(crate) fn unsigned(out: &mut Vec<u8>, number: u64) {
 /// When it is beyond ±(2^53−1).
 pub(crate) fn integer(out: &mut Vec<u8>, number: i64) -> Result<(), JsonError> {
     if number.unsigned_abs() > INTEGER_MAX {
-        return Err(Problem::integer_range(number).into());
+        return Err(Problem::IntegerRange.into());
     }
     if number < 0 {
         out.push(b'-');
@@ -57,7 +57,7 @@ pub(crate) fn float(out: &mut Vec<u8>, number: f64) -> Result<(), JsonError> {
         return Err(Problem::NotFinite.into());
     }
     if is_integer_out_of_range(number) {
-        return Err(Problem::integer_range(number).into());
+        return Err(Problem::IntegerRange.into());
     }
     out.extend_from_slice(ryu_js::Buffer::new().format_finite(number).as_bytes());
     Ok(())

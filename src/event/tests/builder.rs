@@ -170,6 +170,29 @@ fn a_context_replaces_what_was_said_before() {
     );
 }
 
+/// Its serializer's words hold its value.
+struct Refused;
+
+impl Serialize for Refused {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("xxvalue"))
+    }
+}
+
+#[test]
+fn errors_show_no_numbers() {
+    let phone = 79_123_456_789_012_345_u64;
+    let built = refusal(&login().personal_metadata("phone", phone)).to_string();
+    let read = br#"{"action":"a.b","metadata":{"phone":79123456789012345}}"#;
+    let read = Event::from_json(read).unwrap_err().to_string();
+    for error in [built, read] {
+        assert!(
+            error.starts_with("metadata.phone: an integer is beyond ±(2^53-1)"),
+            "{error}"
+        );
+    }
+}
+
 #[test]
 fn debug_shows_nothing_personal_and_no_values() {
     let event = Event::new(action::USER_UPDATED)
@@ -189,7 +212,8 @@ fn debug_shows_nothing_personal_and_no_values() {
         .device(Device::new().id("xxdevice").device_type("xx").os("xx"))
         .change(Change::new("password", "xxold", "xxnew"))
         .metadata("token", "xxtoken")
-        .personal_metadata("nick", "xxnick");
+        .personal_metadata("xxkey", "xxnick")
+        .metadata("words", Refused);
     let shown = format!("{event:?}{event:#?}");
     assert!(
         !shown.contains("xx") && !shown.contains("192.0.2.99") && !shown.contains("12.5"),

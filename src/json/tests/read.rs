@@ -174,15 +174,12 @@ fn errors_say_what_and_where() {
     assert_eq!(error("[\"\u{1}\"]"), "control character that is not escaped at byte 2");
     assert_eq!(error("[\"abc"), "expected the end of the string at byte 5");
     assert_eq!(error("\u{feff}{}"), "byte order mark at byte 0");
-    assert_eq!(
-        error("[1e400]"),
-        "number 1e400 is beyond the range of a double at byte 1"
-    );
+    assert_eq!(error("[1e400]"), "a number is beyond the range of a double at byte 1");
     assert_eq!(
         error("[1, -9007199254740992]"),
-        "integer -9007199254740992 is beyond ±(2^53-1) at byte 4"
+        "an integer is beyond ±(2^53-1) at byte 4"
     );
-    assert_eq!(error("[1e20]"), "integer 1e20 is beyond ±(2^53-1) at byte 1");
+    assert_eq!(error("[1e20]"), "an integer is beyond ±(2^53-1) at byte 1");
     assert_eq!(error("[01]"), "expected a comma or the end of the list at byte 2");
     assert_eq!(error("{\"a\" 1}"), "expected a colon at byte 5");
     assert_eq!(
@@ -198,7 +195,7 @@ fn errors_say_what_and_where() {
     );
     assert_eq!(
         error(&"9".repeat(1_000_000)),
-        format!("number {}… is beyond the range of a double at byte 0", "9".repeat(40))
+        "a number is beyond the range of a double at byte 0"
     );
     assert_eq!(message(canonicalize(b"\"\xed\xa0\x80\"", 1)), "invalid UTF-8 at byte 1");
     assert_eq!(

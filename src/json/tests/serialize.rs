@@ -68,23 +68,11 @@ fn types_take_the_shape_that_serde_json_gives_them() {
 
 #[test]
 fn what_has_no_form_is_refused() {
-    assert_eq!(
-        message(serialized(&[u64::MAX])),
-        "integer 18446744073709551615 is beyond ±(2^53-1)"
-    );
-    assert_eq!(
-        message(serialized(&u128::MAX)),
-        format!("integer {} is beyond ±(2^53-1)", u128::MAX)
-    );
-    assert_eq!(
-        message(serialized(&i128::MIN)),
-        format!("integer {} is beyond ±(2^53-1)", i128::MIN)
-    );
+    assert_eq!(message(serialized(&[u64::MAX])), "an integer is beyond ±(2^53-1)");
+    assert_eq!(message(serialized(&u128::MAX)), "an integer is beyond ±(2^53-1)");
+    assert_eq!(message(serialized(&i128::MIN)), "an integer is beyond ±(2^53-1)");
     assert_eq!(message(serialized(&[f32::NAN])), "NaN and infinity have no JSON form");
-    assert_eq!(
-        message(serialized(&1e16)),
-        "integer 10000000000000000 is beyond ±(2^53-1)"
-    );
+    assert_eq!(message(serialized(&1e16)), "an integer is beyond ±(2^53-1)");
     assert_eq!(
         message(serialized(&Pairs(vec![((), 1)]))),
         "a key is a string, a character, an integer or a boolean"
@@ -159,11 +147,11 @@ fn numbers_and_texts_that_serde_json_hands_on_are_printed_anew() {
     assert_eq!(number("100000000000000000000000").unwrap(), "[1e+23]");
     assert_eq!(
         message(number("9007199254740993")),
-        "integer 9007199254740993 is beyond ±(2^53-1) at byte 0"
+        "an integer is beyond ±(2^53-1) at byte 0"
     );
     assert_eq!(
         message(number("1e400")),
-        "number 1e400 is beyond the range of a double at byte 0"
+        "a number is beyond the range of a double at byte 0"
     );
     assert_eq!(message(number("\"5\"")), "expected a number");
     assert_eq!(message(number("5 5")), "bytes after the end of the value at byte 2");

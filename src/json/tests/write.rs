@@ -35,7 +35,7 @@ fn integers_end_at_2_53() {
     for number in [bound + 1, -bound - 1, i64::MAX, i64::MIN] {
         assert_eq!(
             message(write::integer(&mut out, number)),
-            format!("integer {number} is beyond ±(2^53-1)")
+            "an integer is beyond ±(2^53-1)"
         );
     }
     assert!(out.is_empty());
@@ -53,7 +53,7 @@ fn floats_that_have_no_form_are_refused() {
     for number in [9007199254740992.0, -9007199254740992.0, 1e20, -999999999999999900000.0] {
         assert_eq!(
             message(write::float(&mut out, number)),
-            format!("integer {number} is beyond ±(2^53-1)")
+            "an integer is beyond ±(2^53-1)"
         );
     }
     assert!(out.is_empty());
