@@ -336,7 +336,8 @@ impl Event {
         self.0.fields.action.category()
     }
 
-    /// Whether a log with the default [`Limits`] would take the event.
+    /// Whether a log with the default [`Limits`] and [`Redaction`] would take the event. The log's own
+    /// [`source`](crate::Builder::source), which an event without one gets, is not counted in its size.
     ///
     /// # Errors
     ///

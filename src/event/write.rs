@@ -31,9 +31,9 @@ pub(crate) struct Fill<'a> {
 }
 
 impl Fill<'static> {
-    /// For an event that is not recorded.
+    /// For an event that is not recorded: an id as long as the UUID of one that is.
     pub(super) const NONE: Self = Self {
-        id: "-",
+        id: "00000000-0000-7000-8000-000000000000",
         occurred_at: Timestamp::MIN,
         source: None,
         salt: [0; 16],

@@ -240,6 +240,15 @@ fn a_line_nests_at_most_32_deep() {
 }
 
 #[test]
+fn what_a_check_passes_a_log_takes() {
+    let event = |reason: usize| login().reason("x".repeat(reason));
+    let room = 65_306 - parts(&event(0)).0.len();
+    assert_eq!(parts(&event(room)).0.len(), 65_306);
+    assert_eq!(event(room).check(), Ok(()));
+    assert_eq!(event(room + 1).check(), Err(refusal(&event(room + 1))));
+}
+
+#[test]
 fn the_sizes_of_the_format_are_kept() {
     // A line with the longest `seq`, without LF.
     let line = |kept: &str, personal: &str| {
