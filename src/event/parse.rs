@@ -19,10 +19,10 @@ use super::{Action, Event, Outcome, Severity};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
-    /// It is not JSON of the kind that the log takes.
+    /// It is not JSON of the kind that the log takes, and no field is at fault.
     #[error("the event is not JSON that the log takes: {0}")]
     Json(JsonError),
-    /// It breaks a rule of EVENTS §1.
+    /// A field breaks a rule of EVENTS §1, or is not JSON.
     #[error(transparent)]
     Invalid(InvalidEvent),
 }
@@ -89,6 +89,24 @@ impl Path<'_> {
     #[cold]
     fn error(&self, problem: Problem) -> EventError {
         InvalidEvent::new(self.to_string(), problem).into()
+    }
+
+    /// What is not JSON within a field is a problem of that field.
+    #[cold]
+    fn json(&self, error: JsonError) -> EventError {
+        match self {
+            Self::Root => EventError::Json(error),
+            _ => self.error(Problem::Json(error)),
+        }
+    }
+
+    /// The same for what is broken between the values. What stands deeper is named already.
+    #[cold]
+    fn around(&self, error: EventError) -> EventError {
+        match error {
+            EventError::Json(error) => self.json(error),
+            named => named,
+        }
     }
 
     #[cold]
@@ -355,7 +373,9 @@ fn object<'a>(
     mut member: impl FnMut(&str, &mut Reader<'a>, &Path<'_>) -> Result<()>,
 ) -> Result<()> {
     expect(reader, at, Kind::Object)?;
-    reader.object(|key, reader| member(key, reader, &Path::Member(at, key)))
+    reader
+        .object(|key, reader| member(key, reader, &Path::Member(at, key)))
+        .map_err(|error| at.around(error))
 }
 
 fn list<'a, T>(
@@ -375,45 +395,41 @@ fn list_up_to<'a, T>(
 ) -> Result<Vec<T>> {
     expect(reader, at, Kind::List)?;
     let mut items = Vec::new();
-    reader.list(|index, reader| {
+    let read = reader.list(|index, reader| {
         if index == count_max {
             return Err(at.error(Problem::TooMany { count_max }));
         }
         items.push(item(reader, &Path::Item(at, index))?);
-        Ok::<_, EventError>(())
-    })?;
+        Ok(())
+    });
+    read.map_err(|error| at.around(error))?;
     Ok(items)
 }
 
 fn text(reader: &mut Reader<'_>, at: &Path<'_>) -> Result<String> {
     expect(reader, at, Kind::String)?;
-    reader
-        .string()
-        .map(String::from)
-        .map_err(|error| at.error(Problem::Json(error)))
+    reader.string().map(String::from).map_err(|error| at.json(error))
 }
 
 fn boolean(reader: &mut Reader<'_>, at: &Path<'_>) -> Result<bool> {
     expect(reader, at, Kind::Bool)?;
-    reader.boolean().map_err(|error| at.error(Problem::Json(error)))
+    reader.boolean().map_err(|error| at.json(error))
 }
 
 fn integer(reader: &mut Reader<'_>, at: &Path<'_>) -> Result<u64> {
     expect(reader, at, Kind::Number)?;
-    reader.unsigned().map_err(|error| at.error(Problem::Json(error)))
+    reader.unsigned().map_err(|error| at.json(error))
 }
 
 fn number(reader: &mut Reader<'_>, at: &Path<'_>) -> Result<f64> {
     expect(reader, at, Kind::Number)?;
-    reader.float().map_err(|error| at.error(Problem::Json(error)))
+    reader.float().map_err(|error| at.json(error))
 }
 
 /// A value of any type, in canonical form.
 fn json(reader: &mut Reader<'_>, at: &Path<'_>) -> Result<Json> {
     let mut value = Vec::new();
-    reader
-        .canonical(&mut value)
-        .map_err(|error| at.error(Problem::Json(error)))?;
+    reader.canonical(&mut value).map_err(|error| at.json(error))?;
     Ok(Json::from_canonical(value))
 }
 
@@ -458,7 +474,7 @@ fn required<T>(value: Option<T>, at: &Path<'_>, key: &str) -> Result<T> {
 
 /// Checks that a value of this kind comes next.
 fn expect(reader: &mut Reader<'_>, at: &Path<'_>, kind: Kind) -> Result<()> {
-    let found = reader.kind()?;
+    let found = reader.kind().map_err(|error| at.json(error))?;
     if found == kind {
         return Ok(());
     }

@@ -4,7 +4,7 @@ use crate::json::{self, DEPTH_MAX, JsonError};
 use crate::timestamp::ParseTimestampError;
 
 use super::context::Context;
-use super::{Event, Fields, Inner};
+use super::{Event, Fields, Inner, scan};
 
 /// The bounds on an event. They can be lowered, never raised: the defaults are the most that the format takes.
 ///
@@ -154,7 +154,7 @@ pub enum Problem {
         /// The members it may have.
         count_max: usize,
     },
-    /// The event as a whole is too large; this field has the most bytes.
+    /// The event as a whole is too large; this field has the most bytes of it.
     #[error("the event takes {bytes} bytes, at most {bytes_max} are allowed, and this field takes the most")]
     TooLarge {
         /// The bytes of canonical JSON that the event takes.
@@ -244,14 +244,37 @@ pub(super) fn check_sizes(event: &[u8], personal: &[u8], limits: &Limits) -> Res
     } else {
         return Ok(());
     };
-    let members = parts.into_iter().flat_map(super::scan::members);
-    let largest = members
-        .max_by_key(|(_, value)| value.len())
-        .map_or(&b"event"[..], |(key, _)| key);
     Err(InvalidEvent::new(
-        String::from_utf8_lossy(largest),
+        largest_field(parts),
         Problem::TooLarge { bytes, bytes_max },
     ))
+}
+
+/// The field that takes the most bytes. Within it a field is named that takes more than half of what it stands in.
+#[cold]
+fn largest_field(parts: [&[u8]; 2]) -> String {
+    let members = parts.into_iter().flat_map(scan::members);
+    let Some((name, mut value)) = members.max_by_key(|(_, value)| value.len()) else {
+        return "event".into();
+    };
+    let mut path = String::from_utf8_lossy(name).into_owned();
+    // What stands deeper is no field, but part of a value of the host's.
+    let steps = if name == b"metadata" { 1 } else { 2 };
+    for _ in 0..steps {
+        let is_most = |part: &[u8]| part.len() > value.len() / 2;
+        let mut members = scan::members(value).filter(|(_, part)| is_most(part));
+        let mut items = scan::items(value).enumerate().filter(|(_, part)| is_most(part));
+        if let Some((key, part)) = members.next() {
+            path += &format!(".{}", String::from_utf8_lossy(key));
+            value = part;
+        } else if let Some((index, part)) = items.next() {
+            path += &format!("[{index}]");
+            value = part;
+        } else {
+            break;
+        }
+    }
+    path
 }
 
 /// The first characters of a text, for a message; control characters escaped.

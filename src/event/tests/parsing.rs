@@ -209,6 +209,15 @@ fn numbers_and_texts_out_of_i_json_are_named() {
         (r#""changes":[{"field":"a","old":[1e400]}]"#, "changes[0].old"),
         (r#""context":{"risk":{"score":1e400}}"#, "context.risk.score"),
         (r#""context":{"http":{"status":-1}}"#, "context.http.status"),
+        // So is what is broken between the values.
+        (r#""context":{"auth":{},"auth":{}}"#, "context"),
+        (r#""context":{"auth":{"mfa":true,}}"#, "context.auth"),
+        (r#""context":{"auth":}"#, "context.auth"),
+        (r#""targets":[{"type":"a","id":"b"} 1]"#, "targets"),
+        (r#""targets":[{"type":"a" "id":"b"}]"#, "targets[0]"),
+        (r#""metadata":{"a":1,"a":2}"#, "metadata"),
+        (r#""personal":{"changes":[0,]}"#, "personal.changes[1]"),
+        (r#""reason":"#, "reason"),
     ] {
         let (name, problem) = invalid(&with(members));
         assert_eq!(name, field);
@@ -224,7 +233,6 @@ fn text_that_is_not_json_is_refused() {
         r#"{"action":"a.b"}x"#,
         "\u{feff}{}",
         r#"{"action":"a.b","action":"a.b"}"#,
-        r#"{"context":{"auth":{},"auth":{}}}"#,
     ] {
         assert!(matches!(read(text), Err(EventError::Json(_))), "{text}");
     }

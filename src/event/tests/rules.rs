@@ -273,7 +273,7 @@ fn the_sizes_of_the_format_are_kept() {
     assert_eq!(
         error,
         broken(
-            "metadata",
+            "metadata.a",
             Problem::TooLarge {
                 bytes: event_max + 1,
                 bytes_max: event_max
@@ -284,7 +284,7 @@ fn the_sizes_of_the_format_are_kept() {
     assert_eq!(
         error,
         broken(
-            "metadata",
+            "metadata.b",
             Problem::TooLarge {
                 bytes: total_max + 1,
                 bytes_max: total_max
@@ -293,7 +293,7 @@ fn the_sizes_of_the_format_are_kept() {
     );
 
     let error = refusal(&login().user_agent("x".repeat(300_000)));
-    assert_eq!(error.field, "context");
+    assert_eq!(error.field, "context.user_agent");
     let error = refusal_with(&login().reason("x".repeat(500)), &Limits::default().event_bytes(400));
     assert_eq!(error.field, "reason");
     assert_eq!(told(error).1.split(',').next(), Some("the event takes 704 bytes"));
@@ -303,8 +303,46 @@ fn the_sizes_of_the_format_are_kept() {
             &Limits::default().total_bytes(400)
         )
         .field,
-        "context"
+        "context.user_agent"
     );
+}
+
+#[test]
+fn what_makes_an_event_too_large_is_named() {
+    let long = || "x".repeat(300_000);
+    let half = || "x".repeat(150_000);
+    for (event, field) in [
+        (login().location(Location::new().city(long())), "context.location.city"),
+        (login().http(Http::new().path(long())), "context.http.path"),
+        (
+            login().forwarded_for(["a".to_owned(), long()]),
+            "context.forwarded_for[1]",
+        ),
+        (login().risk(Risk::new().reason(long())), "context.risk.reasons"),
+        (login().actor(Actor::user("a").name(long())), "actor.name"),
+        (
+            login()
+                .target(Target::user("a"))
+                .target(Target::user("a").email(long())),
+            "targets[1].email",
+        ),
+        (login().change(Change::added("a", long())), "changes[0].new"),
+        (
+            login().change(Change::new("a", "b", vec![long()]).personal()),
+            "changes[0].new",
+        ),
+        (
+            login().metadata("a", std::collections::BTreeMap::from([("b", long())])),
+            "metadata.a",
+        ),
+        // Where none takes the most, what they stand in is named.
+        (login().metadata("a", half()).metadata("b", half()), "metadata"),
+        (login().change(Change::new("a", half(), half())), "changes[0]"),
+    ] {
+        let error = refusal(&event);
+        assert!(matches!(error.problem, Problem::TooLarge { .. }));
+        assert_eq!(error.field, field);
+    }
 }
 
 #[test]
