@@ -248,7 +248,12 @@ impl Http {
     #[must_use]
     pub fn path(mut self, path: impl Into<String>) -> Self {
         let mut path = path.into();
-        path.truncate(without_query(&path).len());
+        let length = without_query(&path).len();
+        if length < path.len() {
+            path.truncate(length);
+            // A query may be long: its room is not kept while the event waits.
+            path.shrink_to_fit();
+        }
         self.path = Some(path);
         self
     }

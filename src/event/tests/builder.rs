@@ -170,6 +170,13 @@ fn a_context_replaces_what_was_said_before() {
     );
 }
 
+#[test]
+fn a_query_that_is_cut_off_takes_no_room() {
+    let path = Http::new().path(format!("/a?{}", "x".repeat(100_000))).path.unwrap();
+    assert_eq!(path, "/a");
+    assert!(path.capacity() < 100, "{}", path.capacity());
+}
+
 /// Its serializer's words hold its value.
 struct Refused;
 
