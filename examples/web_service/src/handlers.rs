@@ -10,7 +10,7 @@ use indelible::{Actor, Change, Error, ErrorKind, Event, Hash, Target, action};
 use serde::{Deserialize, Serialize};
 
 use crate::context::RequestContext;
-use crate::state::{Service, User};
+use crate::state::{Service, User, setting};
 
 #[derive(Deserialize)]
 pub(crate) struct Credentials {
@@ -58,6 +58,8 @@ fn failed_login(known: Option<User>, context: Context) -> Event {
 }
 
 /// `PUT /admin/settings/{name}` with the value as text: for administrators. It fails closed: the change is made once it is recorded, and not otherwise.
+///
+/// Anybody can ask for any name. Only one that there is stands in an event: a target is kept for good, and one that is too long would leave the refusal unrecorded.
 pub(crate) async fn put_setting(
     State(service): State<Service>,
     Path(name): Path<String>,
@@ -65,18 +67,22 @@ pub(crate) async fn put_setting(
     headers: HeaderMap,
     value: String,
 ) -> Result<StatusCode, Refused> {
-    let user = user_of(&service, &headers);
+    let (user, name) = (user_of(&service, &headers), setting(&name));
     let Some(admin) = user.filter(|user| user.is_admin) else {
         let actor = user.map_or_else(Actor::anonymous, |user| user.actor());
         let event = Event::new(action::ACCESS_DENIED)
             .actor(actor)
-            .reason("not_an_administrator");
-        let target = Target::new("setting", name);
-        service
-            .log()
-            .append_async(event.target(target).context(context))
-            .await?;
+            .reason("not_an_administrator")
+            .context(context);
+        let event = match name {
+            Some(name) => event.target(Target::new("setting", name)),
+            None => event,
+        };
+        service.log().append_async(event).await?;
         return Ok(StatusCode::FORBIDDEN);
+    };
+    let Some(name) = name else {
+        return Ok(StatusCode::NOT_FOUND);
     };
     // A client that goes away drops its handler: what must happen together is a task of its own.
     let task = tokio::spawn(change_setting(service, admin, name, value, context));
@@ -86,19 +92,19 @@ pub(crate) async fn put_setting(
 async fn change_setting(
     service: Service,
     admin: User,
-    name: String,
+    name: &'static str,
     value: String,
     context: Context,
 ) -> Result<StatusCode, Refused> {
     let _changing = service.changing().await;
-    let old = service.settings().get(&name).cloned();
+    let old = service.settings().get(name).cloned();
     let change = match old {
-        Some(old) => Change::new(&name, old, &value),
-        None => Change::added(&name, &value),
+        Some(old) => Change::new(name, old, &value),
+        None => Change::added(name, &value),
     };
     let event = Event::new(action::CONFIG_UPDATED)
         .actor(admin.actor())
-        .target(Target::new("setting", &name))
+        .target(Target::new("setting", name))
         .change(change)
         .context(context);
     service.log().append_async(event).await?;
@@ -156,7 +162,7 @@ impl From<Error> for Refused {
 impl IntoResponse for Refused {
     fn into_response(self) -> Response {
         match self {
-            // What the client sent does not fit into an event: a name that is too long, say.
+            // What an administrator sent does not fit into an event: a value that is too long, say.
             Self::Event(error) if error.kind() == ErrorKind::FixEvent => StatusCode::BAD_REQUEST.into_response(),
             Self::Event(error) => {
                 eprintln!("refused, because it could not be recorded: {error}");

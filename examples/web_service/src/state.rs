@@ -15,7 +15,7 @@ pub struct Service {
 
 struct Shared {
     sessions: Mutex<HashMap<String, User>>,
-    settings: Mutex<BTreeMap<String, String>>,
+    settings: Mutex<BTreeMap<&'static str, String>>,
     changing: AsyncMutex<()>,
 }
 
@@ -49,7 +49,7 @@ impl Service {
         self.shared.sessions.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(crate) fn settings(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+    pub(crate) fn settings(&self) -> MutexGuard<'_, BTreeMap<&'static str, String>> {
         self.shared.settings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -57,6 +57,11 @@ impl Service {
     pub(crate) async fn changing(&self) -> AsyncMutexGuard<'_, ()> {
         self.shared.changing.lock().await
     }
+}
+
+/// The setting of this name, if there is one.
+pub(crate) fn setting(name: &str) -> Option<&'static str> {
+    SETTINGS.into_iter().find(|setting| *setting == name)
 }
 
 impl User {
@@ -77,6 +82,8 @@ impl User {
         actor.name(self.name).email(self.email)
     }
 }
+
+const SETTINGS: [&str; 2] = ["mfa", "session_minutes"];
 
 const USERS: [User; 2] = [
     User {

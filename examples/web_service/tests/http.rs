@@ -43,7 +43,9 @@ fn set(address: &str, bearer: &str, name: &str, value: &str) -> u16 {
 fn events(folder: &Path) -> Vec<Event> {
     let reader = LogReader::new(FileStore::new(folder.join("audit")));
     let records = reader.records(..).unwrap();
-    records.map(|record| record.unwrap().event().unwrap().unwrap()).collect()
+    records
+        .map(|record| record.unwrap().event().unwrap().unwrap())
+        .collect()
 }
 
 fn start(folder: &Path) -> (Child, String) {
@@ -61,6 +63,12 @@ fn start(folder: &Path) -> (Child, String) {
     (child, address)
 }
 
+fn stop(child: &mut Child) {
+    let id = child.id().to_string();
+    let told = Command::new("kill").args(["-s", "TERM", &id]).status().unwrap();
+    assert!(told.success() && child.wait().unwrap().success());
+}
+
 #[test]
 fn what_is_done_is_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
@@ -74,21 +82,14 @@ fn what_is_done_is_in_the_log() {
     assert_eq!(set(&address, "Bearer nonsense", "mfa", "on"), 403);
     assert_eq!(set(&address, &bob, "mfa", "on"), 204);
     assert_eq!(set(&address, &bob, "mfa", "off"), 204);
-    assert_eq!(set(&address, &bob, &"x".repeat(300), "on"), 400);
+    assert_eq!(set(&address, &bob, "jo@example.com", "on"), 404);
+    assert_eq!(set(&address, &bob, "mfa", &"x".repeat(300_000)), 400);
     assert_eq!(
         request(&address, "GET", "/", &[("authorization", &alice)], ""),
         (200, "mfa: off\n".into())
     );
 
-    let id = child.id().to_string();
-    assert!(
-        Command::new("kill")
-            .args(["-s", "TERM", &id])
-            .status()
-            .unwrap()
-            .success()
-    );
-    assert!(child.wait().unwrap().success());
+    stop(&mut child);
 
     let events = events(folder.path());
     let said: Vec<_> = events
@@ -139,6 +140,37 @@ fn what_is_done_is_in_the_log() {
         .verify_dir(folder.path().join("audit"))
         .unwrap();
     assert!(report.is_sound(), "{report}");
+}
+
+#[test]
+fn nothing_that_anybody_sends_leaves_a_refusal_unrecorded_or_is_kept_for_good() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut child, address) = start(folder.path());
+    for name in ["jo@example.com".to_owned(), "x".repeat(300)] {
+        assert_eq!(set(&address, "Bearer nonsense", &name, "on"), 403);
+    }
+    let (agent, body) = ("a".repeat(270_000), r#"{"user":"alice","password":"wrong"}"#);
+    for id in ["jo@example.com".to_owned(), "x".repeat(300)] {
+        let headers = [JSON, ("user-agent", &agent), ("x-request-id", &id)];
+        assert_eq!(request(&address, "POST", "/login", &headers, body).0, 401);
+    }
+    stop(&mut child);
+
+    let events = events(folder.path());
+    let said: Vec<_> = events.iter().map(|event| event.fields().action.as_str()).collect();
+    assert_eq!(
+        said[2..6],
+        [
+            "access.denied",
+            "access.denied",
+            "auth.login.failed",
+            "auth.login.failed"
+        ]
+    );
+    let http = &events[2].fields().context.http;
+    assert_eq!(http.path.as_deref(), Some("/admin/settings/{name}"));
+    let segment = std::fs::read_to_string(folder.path().join("audit/segments/00000000000000000000.jsonl")).unwrap();
+    assert!(!segment.contains("jo@example") && !segment.contains("xxxx"));
 }
 
 #[test]
