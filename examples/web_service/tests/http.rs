@@ -48,7 +48,17 @@ fn events(folder: &Path) -> Vec<Event> {
         .collect()
 }
 
-fn start(folder: &Path) -> (Child, String) {
+/// The service as a process, which does not outlive a test that fails.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(folder: &Path) -> (Server, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_web_service"))
         .arg(folder)
         .arg("127.0.0.1:0")
@@ -60,19 +70,19 @@ fn start(folder: &Path) -> (Child, String) {
         .read_line(&mut line)
         .unwrap();
     let address = line.trim_end().strip_prefix("listening on ").unwrap().to_owned();
-    (child, address)
+    (Server(child), address)
 }
 
-fn stop(child: &mut Child) {
-    let id = child.id().to_string();
+fn stop(mut server: Server) {
+    let id = server.0.id().to_string();
     let told = Command::new("kill").args(["-s", "TERM", &id]).status().unwrap();
-    assert!(told.success() && child.wait().unwrap().success());
+    assert!(told.success() && server.0.wait().unwrap().success());
 }
 
 #[test]
 fn what_is_done_is_in_the_log() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut child, address) = start(folder.path());
+    let (server, address) = start(folder.path());
     assert_eq!(log_in(&address, "alice", "wrong").0, 401);
     assert_eq!(log_in(&address, "hunter2", "wrong").0, 401);
     let (status, alice) = log_in(&address, "alice", "wonderland");
@@ -89,7 +99,7 @@ fn what_is_done_is_in_the_log() {
         (200, "mfa: off\n".into())
     );
 
-    stop(&mut child);
+    stop(server);
 
     let events = events(folder.path());
     let said: Vec<_> = events
@@ -145,7 +155,7 @@ fn what_is_done_is_in_the_log() {
 #[test]
 fn nothing_that_anybody_sends_leaves_a_refusal_unrecorded_or_is_kept_for_good() {
     let folder = tempfile::tempdir().unwrap();
-    let (mut child, address) = start(folder.path());
+    let (server, address) = start(folder.path());
     for name in ["jo@example.com".to_owned(), "x".repeat(300)] {
         assert_eq!(set(&address, "Bearer nonsense", &name, "on"), 403);
     }
@@ -154,7 +164,7 @@ fn nothing_that_anybody_sends_leaves_a_refusal_unrecorded_or_is_kept_for_good() 
         let headers = [JSON, ("user-agent", &agent), ("x-request-id", &id)];
         assert_eq!(request(&address, "POST", "/login", &headers, body).0, 401);
     }
-    stop(&mut child);
+    stop(server);
 
     let events = events(folder.path());
     let said: Vec<_> = events.iter().map(|event| event.fields().action.as_str()).collect();
