@@ -58,7 +58,9 @@
 //! - [`SigningKey`], [`Signer`], [`Checkpoint`], [`note`], [`merkle`]: the parts that the proof is made of, in the
 //!   formats of C2SP.
 //! - [`Error`] and [`ErrorKind`]: what went wrong, and what to do.
-//! - [`manual`]: guarantees, hosts, operators.
+//! - [`manual`]: [guarantees](manual::guarantees), [hosts](manual::hosts), [operators](manual::operators).
+//! - [`manual::format`] and [`manual::events`]: the log to the byte, and the fields of an event. FORMAT § and EVENTS § in
+//!   these docs are sections of theirs.
 //!
 //! # Features
 //!

@@ -1,4 +1,4 @@
-//! Events: what happened, as the host says it (EVENTS.md of the project).
+//! Events: what happened, as the host says it ([EVENTS](crate::manual::events)).
 //!
 //! An [`Event`] names an [`Action`] and an [`Actor`]; the rest has defaults. It is checked, redacted and split into
 //! `event` and `personal` when it is given to a log, and comes back merged.

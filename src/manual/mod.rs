@@ -1,11 +1,25 @@
-//! How to use a log well: chapters for hosts, operators and auditors. There is no code here.
+//! How to use a log well, and what it is to the byte: chapters for hosts, operators and auditors, and the two documents
+//! that bind this crate. There is no code here.
 //!
 //! - [`guarantees`]: what an acknowledgement means, what verification detects, and what it cannot.
 //! - [`hosts`]: failing closed or open, async services, shutting down, rolling deployments, and events that are written
 //!   in the transaction of the host's database.
 //! - [`operators`]: what stands on disk, keys and their rotation, the second place, backups, crashes, readiness,
 //!   platforms.
+//! - [`format`]: the log on disk and on the wire, for who writes a verifier or a reader of their own.
+//!   Where these docs say FORMAT §, they mean its sections.
+//! - [`events`]: the fields of an event, their rules, and the form in which JSON holds them. EVENTS § are its sections.
 
 pub mod guarantees;
 pub mod hosts;
 pub mod operators;
+
+/// What a log is on disk and on the wire, and how anyone checks one, in any language. Normative: FORMAT § in these docs.
+///
+#[doc = include_str!("format.md")]
+pub mod format {}
+
+/// What an event holds, and the rules that it must meet. Normative: EVENTS § in these docs.
+///
+#[doc = include_str!("events.md")]
+pub mod events {}
