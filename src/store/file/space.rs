@@ -132,14 +132,14 @@ impl Shared {
     }
 }
 
-/// Fills a file with zeros from `start` to `end` and syncs it.
+/// Fills a file with zeros from `start` to `end`.
 pub(super) fn fill(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
     let zeros = vec![0; CHUNK];
     let mut at = start;
     while at < end {
         at += write_zeros(file, &zeros, at, end)?;
     }
-    file.sync()
+    Ok(())
 }
 
 fn write_zeros(file: &dyn DiskFile, zeros: &[u8], at: u64, end: u64) -> io::Result<u64> {

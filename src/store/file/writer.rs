@@ -100,6 +100,10 @@ impl FileWriter {
         };
         if let Some(tail) = tail {
             let size = writer.small_space(tail.file.as_ref(), tail.end, tail.size);
+            if size > tail.size {
+                let path = writer.layout.segment(tail.segment.first);
+                tail.file.sync().map_err(|error| Error::io("sync", &path, error))?;
+            }
             writer.set_active(Active::new(tail.file, tail.segment.first, tail.end, size));
         }
         Ok(writer)
@@ -115,8 +119,8 @@ impl FileWriter {
         self.active = Some(active);
     }
 
-    /// Writes a little space ahead where there is none, and gives the file's size. Larger space comes with a prepared
-    /// file: zeros in the active file would be part of its next sync.
+    /// Writes a little space ahead where there is none, and gives the file's size; the caller syncs. Larger space comes
+    /// with a prepared file: zeros in the active file would be part of its next sync.
     fn small_space(&self, file: &dyn DiskFile, end: u64, size: u64) -> u64 {
         let wanted = (end + SMALL_SPACE).min(self.options.segment_size);
         if !self.options.space_ahead || size >= wanted {

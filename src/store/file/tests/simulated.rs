@@ -371,5 +371,5 @@ impl Drop for SimulatedLock {
     }
 }
 
-/// Smaller than a real one, so that small logs have many.
-const PAGE: usize = 512;
+/// Smaller than a real one, so that small logs have many, and that of a header is not that of the commit behind it.
+const PAGE: usize = 256;
