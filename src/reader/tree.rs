@@ -230,23 +230,33 @@ impl TreeCache {
 
     /// Writes what is in memory alone. A write that fails leaves it there, and the next opening reads the log.
     pub(crate) fn write(&mut self) {
+        let _ = self.try_write();
+    }
+
+    fn try_write(&mut self) -> io::Result<()> {
         self.unwritten_bytes = 0;
         if let Some(folder) = &self.folder {
             for (level, hashes) in self.levels.iter_mut().enumerate() {
-                if hashes.write(&folder.join(level.to_string())).is_err() {
-                    return;
-                }
+                hashes.write(&folder.join(level.to_string()))?;
             }
         }
+        Ok(())
     }
 
     /// Makes it durable: before a purge, since the hashes of purged records are nowhere else.
     pub(crate) fn sync(&mut self) -> io::Result<()> {
-        self.write();
-        self.levels
-            .iter()
-            .filter_map(|level| level.file.as_ref())
-            .try_for_each(File::sync_data)
+        if self.disabled {
+            return Err(io::Error::other(
+                "it could not be read when the log was opened: open it anew",
+            ));
+        }
+        self.try_write()?;
+        let mut files = self.levels.iter().filter_map(|level| level.file.as_ref());
+        files.try_for_each(File::sync_data)?;
+        match &self.folder {
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
     }
 
     /// The cache as it is now for the first `size` records, for a reader on another thread: it shares the files and has

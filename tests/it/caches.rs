@@ -214,3 +214,35 @@ fn a_reader_needs_no_cache_and_writes_none() {
         .expect("verifies");
     assert!(!scene.folder().join("tree").exists());
 }
+
+#[test]
+fn nothing_is_purged_while_the_tree_cannot_be_kept() {
+    let scene = Scene::new();
+    let open = || {
+        let opened = scene.builder().open(FileStore::new(scene.folder()).segment_size(2_000));
+        opened.expect("opens")
+    };
+    let tree = scene.folder().join("tree/0");
+    let log = open();
+    for round in 0..20 {
+        log.append(login(round)).expect("recorded");
+    }
+    fs::create_dir(&tree).expect("made");
+    log.purge(15).expect_err("the tree cannot be written");
+    log.close(SOON).expect("closed");
+    let log = open();
+    let error = log.purge(15).expect_err("the tree could not be read");
+    assert!(matches!(error.cause(), Cause::Io { .. }), "{error}");
+    assert_eq!(
+        log.reader().first().expect("readable"),
+        Some(0),
+        "the only hashes are gone"
+    );
+    log.close(SOON).expect("closed");
+    fs::remove_dir(&tree).expect("removed");
+    let log = open();
+    assert!(log.purge(15).expect("purged") > 10);
+    log.close(SOON).expect("closed");
+    let sound = oracle::check(&scene.store(), &scene.vkey());
+    assert_eq!(sound.of("audit_log.purged").len(), 1, "announced and not done");
+}
