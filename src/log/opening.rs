@@ -19,7 +19,7 @@ use super::numbers::Numbers;
 use super::place::{Kept, Place};
 use super::queue::Queue;
 use super::recent::RecentFile;
-use super::rotation::{LogSigner, next_key_path, settle_next};
+use super::rotation::{LogSigner, read_next_key, settle_next};
 use super::shared::Shared;
 use super::{AuditLog, own};
 use crate::error::{Cause, Error, Result};
@@ -206,7 +206,7 @@ fn signers(
     };
     let failed = |error: &dyn std::fmt::Display| Error::configuration("key_file", error.to_string());
     let is_new = is_empty && !matches!(kept, Some(Kept::Unreadable(_)));
-    if !path.exists() {
+    if !exists(path)? {
         if !is_new {
             let problem = format!("{}: no such file, and the log is there already", path.display());
             return Err(failed(&problem));
@@ -220,8 +220,7 @@ fn signers(
         }
     }
     let key = read_key(path, is_new).map_err(|error| failed(&error))?;
-    // A next key that cannot be read never was in force: it is whole and durable before its rotation.
-    if let Ok(successor) = SigningKey::read_file(next_key_path(path))
+    if let Some(successor) = read_next_key(path)?
         && let Some(newest) = store.newest_checkpoint()?
         && newest.verify(successor.vkey()).is_ok()
     {
@@ -242,6 +241,10 @@ fn read_key(path: &Path, is_new: bool) -> Result<SigningKey, KeyFileError> {
             result => return result,
         }
     }
+}
+
+fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(|error| Error::io("look for", path, error))
 }
 
 /// A rotation's checkpoint verifies under the old key too, which is not in force any more.

@@ -111,19 +111,18 @@ impl Shared {
         }
         let next = next_key_path(path);
         let failed = |error: KeyFileError| Error::configuration("key_file", error.to_string());
-        let key = match SigningKey::read_file(&next) {
-            Ok(ready) if *ready.vkey() == self.vkey() => {
+        let key = match read_next_key(path)? {
+            Some(ready) if *ready.vkey() == self.vkey() => {
                 replace_key(&next, path)?;
                 None
             }
-            Ok(ready) => Some(ready),
-            Err(KeyFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => None,
-            // It never was in force: it is whole and durable before.
-            Err(KeyFileError::Content { .. }) => {
-                replace_key(&next, &with_suffix(&next, ".broken"))?;
+            Some(ready) => Some(ready),
+            None => {
+                if next.try_exists().unwrap_or(true) {
+                    replace_key(&next, &with_suffix(&next, ".broken"))?;
+                }
                 None
             }
-            Err(error) => return Err(failed(error)),
         };
         let key = match key {
             Some(ready) => ready,
@@ -171,7 +170,7 @@ impl Shared {
 }
 
 /// The path of the key that a rotation is about to put in the place of the key file.
-pub(super) fn next_key_path(key_file: &Path) -> PathBuf {
+fn next_key_path(key_file: &Path) -> PathBuf {
     with_suffix(key_file, ".next")
 }
 
@@ -181,12 +180,22 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// The next key, if there is a whole one. One that is not whole never was in force: it is durable before its rotation.
+/// One that cannot be read may be.
+pub(super) fn read_next_key(key_file: &Path) -> Result<Option<SigningKey>> {
+    match SigningKey::read_file(next_key_path(key_file)) {
+        Ok(key) => Ok(Some(key)),
+        Err(KeyFileError::Content { .. }) => Ok(None),
+        Err(KeyFileError::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::configuration("key_file", error.to_string())),
+    }
+}
+
 /// Ends a rotation of the key file that a crash interrupted: the next key takes the place of the last one if it is in
 /// force. Else it is left where it is.
-pub(super) fn settle_next(path: &Path, in_force: &VerifierKey) -> Result<()> {
-    let next = next_key_path(path);
-    match SigningKey::read_file(&next) {
-        Ok(key) if key.vkey() == in_force => replace_key(&next, path),
+pub(super) fn settle_next(key_file: &Path, in_force: &VerifierKey) -> Result<()> {
+    match read_next_key(key_file)? {
+        Some(key) if key.vkey() == in_force => replace_key(&next_key_path(key_file), key_file),
         _ => Ok(()),
     }
 }

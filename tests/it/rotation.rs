@@ -479,3 +479,32 @@ fn rotations_of_purged_segments_are_kept_with_their_proofs() {
         assert_eq!(named, rotated[index + 1]);
     }
 }
+
+#[test]
+fn a_key_in_force_that_cannot_be_read_is_not_removed() {
+    let scene = Scene::new();
+    let log = scene.open();
+    // The next key cannot take its place.
+    let old = scene.root().join("old.key");
+    fs::rename(scene.key_file(), &old).expect("moved");
+    fs::create_dir(scene.key_file()).expect("made");
+    log.rotate_key_file().expect_err("a folder is in the way");
+    let (in_force, key) = (log.vkey(), fs::read(next_key(&scene)).expect("the key in force"));
+    fs::set_permissions(next_key(&scene), fs::Permissions::from_mode(0o644)).expect("set");
+    let error = log.rotate_key_file().expect_err("open to others");
+    assert_eq!(
+        fs::read(next_key(&scene)).ok(),
+        Some(key),
+        "the key in force was removed"
+    );
+    assert!(error.to_string().contains("mode 0644"), "{error}");
+    drop(log);
+    fs::remove_dir(scene.key_file()).expect("removed");
+    fs::rename(&old, scene.key_file()).expect("moved");
+    scene.builder().open(scene.store()).expect_err("open to others");
+    fs::set_permissions(next_key(&scene), fs::Permissions::from_mode(0o600)).expect("set");
+    let log = scene.open();
+    assert_eq!(log.vkey(), in_force);
+    log.close(SOON).expect("closed");
+    assert_eq!(scene.vkey(), in_force);
+}
