@@ -24,8 +24,8 @@ use super::shared::Shared;
 use super::{AuditLog, own};
 use crate::error::{Cause, Error, Result};
 use crate::note::{Origin, VerifierKey};
-use crate::reader::contains;
 use crate::reader::tree::TreeCache;
+use crate::reader::{contains, walk_near};
 use crate::sign::{KeyFileError, Signer, SigningKey};
 use crate::store::{Head, Moved, Opened, Opening, Store};
 
@@ -280,7 +280,13 @@ fn check_place(
         // Something was there, also if the log is gone.
         (Some(Kept::Unreadable(problem)), _) => return missing(builder, place, problem),
         (Some(Kept::Missing) | None, None) => return Ok(None),
-        (Some(Kept::Missing) | None, Some(_)) => return missing(builder, place, "no such file".into()),
+        (Some(Kept::Missing) | None, Some(head)) => {
+            let problem = "no such file".to_owned();
+            return match was_never_opened(store, head)? {
+                true => Ok(Some(problem)),
+                false => missing(builder, place, problem),
+            };
+        }
     };
     let (trusted, newest) = (kept.checkpoint(), head.checkpoint.checkpoint());
     if trusted.origin() != newest.origin() {
@@ -304,6 +310,19 @@ fn check_place(
         return Err(rolled_back(place, trusted.size(), "the log does not contain its tree"));
     }
     Ok(None)
+}
+
+/// Whether the log holds nothing but what openings said first: a crash came between the first commit and the second
+/// place, and nothing was ever acknowledged. It is gone on with, as a log without records is begun anew.
+fn was_never_opened(store: &dyn Store, head: &Head) -> Result<bool> {
+    let size = head.tree.size();
+    let mut is_all_first = size <= FIRST_RECORDS_MAX;
+    if is_all_first {
+        walk_near(store, 0, size, |leaf| {
+            is_all_first &= leaf.record.is_some_and(own::is_first)
+        })?;
+    }
+    Ok(is_all_first)
 }
 
 fn rolled_back(place: &Place, trusted: u64, problem: impl Into<String>) -> Error {
@@ -357,6 +376,9 @@ fn say_first(shared: &Shared, head: Option<&Head>, moved: &[Moved], missing: Opt
     }
     shared.write_place()
 }
+
+/// More records than openings say that do not come to their end.
+const FIRST_RECORDS_MAX: u64 = 1_000;
 
 /// How long another process may take to write the key of a new log.
 const KEY_FILE_WAIT: Duration = Duration::from_secs(1);

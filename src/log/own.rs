@@ -2,6 +2,7 @@
 
 use crate::event::{Event, action};
 use crate::note::{Origin, VerifierKey};
+use crate::record::RecordLine;
 use crate::store::{Erasure, Moved};
 
 /// Record 0.
@@ -23,6 +24,14 @@ pub(super) fn started(source: Option<&str>) -> Event {
         Some(source) => event.source(source),
         None => event,
     }
+}
+
+/// Whether a record is one of those with which an opening begins.
+pub(super) fn is_first(record: &RecordLine<'_>) -> bool {
+    matches!(
+        record.action.as_deref(),
+        Some("audit_log.created" | "audit_log.recovered" | "audit_log.started")
+    )
 }
 
 /// The log was closed in order.

@@ -300,6 +300,39 @@ fn a_missing_or_garbled_place_is_refused_unless_accepted_and_said() {
 }
 
 #[test]
+fn a_crash_between_the_first_commit_and_the_place_leaves_a_log_that_opens() {
+    let without_place = |scene: &Scene| {
+        let crashed = scene.crash_copy();
+        fs::remove_file(crashed.place()).expect("removed");
+        crashed
+    };
+    let mut scene = Scene::new();
+    for _ in 0..3 {
+        let log = scene.open();
+        let crashed = without_place(&scene);
+        drop(log);
+        scene = crashed;
+    }
+    let log = scene.open();
+    log.append(login(1)).expect("recorded");
+    let crashed = without_place(&scene);
+    log.close(SOON).expect("closed");
+    let sound = oracle::check(&scene.store(), &scene.vkey());
+    let recovered = sound.of("audit_log.recovered");
+    assert_eq!(recovered.len(), 3);
+    assert!(
+        recovered
+            .iter()
+            .all(|record| record.event["metadata"]["checkpoint_missing"].is_string())
+    );
+    let error = crashed
+        .builder()
+        .open(crashed.store())
+        .expect_err("something was acknowledged");
+    assert!(matches!(error.cause(), Cause::CheckpointMissing { .. }), "{error}");
+}
+
+#[test]
 fn a_garbled_place_of_a_missing_log_is_no_leave_to_begin_anew() {
     let scene = Scene::new();
     scene.open().close(SOON).expect("closed");
