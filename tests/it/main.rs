@@ -25,6 +25,7 @@ mod segments;
 mod signer;
 mod stores;
 mod storm;
+mod strace;
 mod tampering;
 mod tickets;
 mod trust;
