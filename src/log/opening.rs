@@ -4,6 +4,7 @@
 //! changes nothing if it cannot explain what it finds), the second place is compared with what was recovered, and only
 //! then the first commit is signed: so the key never signs two histories.
 
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -206,16 +207,24 @@ fn signers(
     };
     let failed = |error: &dyn std::fmt::Display| Error::configuration("key_file", error.to_string());
     let is_new = is_empty && !matches!(kept, Some(Kept::Unreadable(_)));
-    if !exists(path)? {
-        if !is_new {
-            let problem = format!("{}: no such file, and the log is there already", path.display());
-            return Err(failed(&problem));
+    let found = look_for(path)?;
+    if found.is_none() && !is_new {
+        if let (Some(place), Some(Kept::Unreadable(problem))) = (place, kept) {
+            missing(builder, place, problem)?;
         }
+        let problem = format!("{}: no such file, and the log is there already", path.display());
+        return Err(failed(&problem));
+    }
+    // A crash can leave an empty file, and another process may begin the same log in this moment.
+    let is_empty_file = found.as_ref().is_some_and(|file| file.is_file() && file.len() == 0);
+    if is_new && (found.is_none() || is_empty_file) {
         let key = SigningKey::generate(origin.clone()).map_err(|error| failed(&error))?;
-        match key.create_file(path) {
-            Ok(()) => return Ok(vec![Arc::new(key)]),
-            // Another process began the same log in this moment.
-            Err(KeyFileError::Exists { .. }) => {}
+        let made = match is_empty_file {
+            true => key.fill_file(path),
+            false => key.create_file(path),
+        };
+        match made {
+            Ok(()) | Err(KeyFileError::Exists { .. }) => {}
             Err(error) => return Err(failed(&error)),
         }
     }
@@ -243,8 +252,12 @@ fn read_key(path: &Path, is_new: bool) -> Result<SigningKey, KeyFileError> {
     }
 }
 
-fn exists(path: &Path) -> Result<bool> {
-    path.try_exists().map_err(|error| Error::io("look for", path, error))
+fn look_for(path: &Path) -> Result<Option<Metadata>> {
+    match std::fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io("look for", path, error)),
+    }
 }
 
 /// A rotation's checkpoint verifies under the old key too, which is not in force any more.

@@ -63,25 +63,47 @@ impl SigningKey {
     /// there is none, if it could be removed.
     pub fn create_file(&self, path: impl AsRef<Path>) -> Result<(), KeyFileError> {
         let path = path.as_ref();
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
-            _ => KeyFileError::Create {
-                path: path.into(),
-                source: Arc::new(source),
-            },
-        };
-        let file = create_options().open(path).map_err(failed)?;
+        let file = create_options().open(path).map_err(|error| not_made(path, error))?;
         self.write_to(file).and_then(|()| sync_folder(path)).map_err(|error| {
             // Half a key would only be in the way of the next attempt.
-            let _ = fs::remove_file(path);
-            failed(error)
+            if error.kind() != io::ErrorKind::AlreadyExists {
+                let _ = fs::remove_file(path);
+            }
+            not_made(path, error)
         })
     }
 
+    /// Writes the key to a file that is empty: what a crash left of [`create_file`](Self::create_file).
+    pub(crate) fn fill_file(&self, path: &Path) -> Result<(), KeyFileError> {
+        let failed = |error| not_made(path, error);
+        let file = OpenOptions::new().write(true).open(path).map_err(failed)?;
+        check_mode(path, &file.metadata().map_err(failed)?)?;
+        self.write_to(file).and_then(|()| sync_folder(path)).map_err(failed)
+    }
+
+    /// Writes the key to an empty file, unless another process has done so: it takes an empty file for what a crash
+    /// left.
     fn write_to(&self, mut file: File) -> io::Result<()> {
+        match file.lock() {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+            locked => locked?,
+        }
+        if file.metadata()?.len() > 0 {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
         file.write_all(self.private_text().as_bytes())?;
         file.write_all(b"\n")?;
         file.sync_all()
+    }
+}
+
+fn not_made(path: &Path, source: io::Error) -> KeyFileError {
+    match source.kind() {
+        io::ErrorKind::AlreadyExists => KeyFileError::Exists { path: path.into() },
+        _ => KeyFileError::Create {
+            path: path.into(),
+            source: Arc::new(source),
+        },
     }
 }
 

@@ -113,7 +113,7 @@ fn a_killed_process_loses_nothing_acknowledged() {
 }
 
 /// The key in force at the first retained record: the `old` of the first rotation from there on, else the newest.
-fn key_in_force_at_first(scene: &Scene) -> indelible::VerifierKey {
+pub(crate) fn key_in_force_at_first(scene: &Scene) -> indelible::VerifierKey {
     let reader = indelible::LogReader::new(scene.store());
     for record in reader.records(..).expect("readable") {
         let record = record.expect("a record");
@@ -323,4 +323,32 @@ fn a_crash_before_the_first_commit_leaves_a_log_that_can_be_made() {
             "cut at {cut}"
         );
     }
+}
+
+#[test]
+fn a_crash_while_the_key_is_made_leaves_a_log_that_can_be_made() {
+    let scene = Scene::new();
+    scene.open().close(SOON).expect("closed");
+    fs::write(scene.key_file(), "").expect("written");
+    let error = scene.builder().open(scene.store()).expect_err("the log has a key");
+    assert_eq!(error.kind(), ErrorKind::FixConfiguration, "{error}");
+    assert_eq!(
+        fs::read(scene.key_file()).expect("a file"),
+        b"",
+        "a new key for an existing log"
+    );
+    fs::remove_file(scene.place()).expect("removed");
+    fs::remove_dir_all(scene.folder()).expect("removed");
+    // Two processes find what the crash left.
+    let scene = std::sync::Arc::new(scene);
+    let threads = [1, 2].map(|round| {
+        let scene = std::sync::Arc::clone(&scene);
+        std::thread::spawn(move || {
+            let log = scene.open();
+            log.append(login(round)).expect("recorded");
+            log.close(SOON).expect("closed");
+        })
+    });
+    threads.into_iter().for_each(|thread| thread.join().expect("no panic"));
+    oracle::check(&scene.store(), &scene.vkey());
 }

@@ -343,6 +343,8 @@ fn a_garbled_place_of_a_missing_log_is_no_leave_to_begin_anew() {
     fs::remove_file(scene.key_file()).expect("removed");
     scene.builder().open(scene.store()).expect_err("something was there");
     assert!(!scene.key_file().exists(), "a key was made");
+    let error = scene.builder().open(scene.store()).expect_err("something was there");
+    assert!(matches!(error.cause(), Cause::CheckpointMissing { .. }), "{error}");
 }
 
 #[test]
