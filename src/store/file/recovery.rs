@@ -60,6 +60,8 @@ pub(super) fn recover(layout: &Layout, opening: &Opening<'_>) -> Result<Recovere
         (None, None) => mend_unborn(layout, &last, found.header)?,
     };
     remove_leftovers(layout)?;
+    // A writer that was killed may have named a segment and not synced the name.
+    layout.sync_folder(&layout.segments_folder())?;
     Ok(recovered)
 }
 

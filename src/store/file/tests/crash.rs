@@ -58,8 +58,8 @@ fn key() -> Arc<SigningKey> {
 }
 
 /// Opens the log again, and checks that every acknowledged record is there with its hash, and that what was purged was
-/// announced.
-fn check(disk: &SimulatedDisk, key: &Arc<SigningKey>, acknowledged: &[Receipt], context: &str) {
+/// announced. Gives the receipt of one more event.
+fn check(disk: &SimulatedDisk, key: &Arc<SigningKey>, acknowledged: &[Receipt], context: &str) -> Receipt {
     let log = open(disk, key).unwrap_or_else(|error| panic!("{context}: does not open: {error}"));
     let receipt = log
         .append(event(1000))
@@ -90,6 +90,7 @@ fn check(disk: &SimulatedDisk, key: &Arc<SigningKey>, acknowledged: &[Receipt], 
     let report = verified();
     assert!(report.is_sound(), "{context}: {report}");
     assert!(report.notices.is_empty(), "{context}: {report}");
+    receipt
 }
 
 /// A sequence of answers that is the same for the same seed.
@@ -147,14 +148,38 @@ fn killed_at_every_step() {
 }
 
 #[test]
+fn killed_at_every_step_and_power_lost_after_the_next_opening() {
+    let key = key();
+    for at in 0..calls_of_a_life(&key) {
+        let disk = SimulatedDisk::new();
+        disk.plan(Plan::StopAt(at));
+        let mut acknowledged = live(&disk, &key, ROUNDS);
+        let disk = disk.after_kill();
+        let log = open(&disk, &key).unwrap_or_else(|error| panic!("killed at call {at}: {error}"));
+        acknowledged.push(log.append(event(500)).expect("a disk that works"));
+        drop(log);
+        for seed in 0..3 {
+            let choose: &mut dyn FnMut() -> bool = match seed {
+                0 => &mut || false,
+                1 => &mut || true,
+                _ => &mut choices(at),
+            };
+            let after = disk.after_power_loss(choose);
+            let context = format!("killed at call {at}, then power lost, seed {seed}");
+            check(&after, &key, &acknowledged, &context);
+        }
+    }
+}
+
+#[test]
 fn every_call_fails_once() {
     let key = key();
     for at in 0..calls_of_a_life(&key) {
         let disk = SimulatedDisk::new();
         disk.plan(Plan::FailAt(at));
-        let acknowledged = live(&disk, &key, ROUNDS);
+        let mut acknowledged = live(&disk, &key, ROUNDS);
         disk.plan(Plan::Nothing);
-        check(&disk, &key, &acknowledged, &format!("call {at} failed"));
+        acknowledged.push(check(&disk, &key, &acknowledged, &format!("call {at} failed")));
         check(
             &disk.after_power_loss(|| false),
             &key,
