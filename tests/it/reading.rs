@@ -263,6 +263,64 @@ fn the_end_of_a_log_that_a_crash_tore_is_its_last_checkpoint() {
 }
 
 #[test]
+fn a_checkpoint_that_reached_the_disk_before_its_records_is_not_handed_on() {
+    let scene = Scene::new();
+    let log = scene.open();
+    log.append(large("whole", 20_000)).expect("recorded");
+    let whole = content_of(&scene.last_segment()).len();
+    // Several records a commit, longer than what a search reads at a time.
+    for bytes in [300, 20_000, 200_000] {
+        let scene = scene.crash_copy();
+        let log = scene.open();
+        let opened = content_of(&scene.last_segment()).len();
+        let size = log.state().size;
+        let tickets: Vec<_> = (0..8)
+            .map(|user| log.submit(large(user, bytes)).expect("room"))
+            .collect();
+        let last = tickets
+            .into_iter()
+            .map(|ticket| ticket.wait().expect("recorded"))
+            .next_back();
+        let content = content_of(&scene.last_segment());
+        drop(log);
+        let commits = || content[opened..].split_inclusive(|byte| *byte == b'\n');
+        let mut end = opened;
+        let mut start = opened;
+        let mut size_before = size;
+        for line in commits() {
+            end += line.len();
+            if !line.starts_with(b"{\"checkpoint\"") {
+                continue;
+            }
+            // Each page of the commit, or all up to it, was not written.
+            for page in (start..end - line.len()).step_by(4096 * (1 + bytes / 20_000)) {
+                let page_end = (page + 4096).min(end - line.len());
+                for hole in [start..page_end, page..page_end] {
+                    for zeros in [0, 100_000] {
+                        let mut torn = [&content[..end], &vec![0; zeros]].concat();
+                        torn[hole.clone()].fill(0);
+                        std::fs::write(scene.last_segment(), torn).expect("written");
+                        let checkpoint = LogReader::new(scene.store()).checkpoint();
+                        let checkpoint = checkpoint.expect("readable").expect("a checkpoint");
+                        assert_eq!(
+                            checkpoint.checkpoint().size(),
+                            size_before,
+                            "{hole:?} of {start}..{end} is lost"
+                        );
+                    }
+                }
+            }
+            std::fs::write(scene.last_segment(), &content[..end]).expect("written");
+            let checkpoint = LogReader::new(scene.store()).checkpoint();
+            size_before = checkpoint.expect("readable").expect("one").checkpoint().size();
+            start = end;
+        }
+        assert_eq!(size_before, last.expect("one").seq + 1);
+    }
+    assert!(whole > 20_000);
+}
+
+#[test]
 fn garbage_in_a_log_is_an_error_and_never_a_panic() {
     let scene = Scene::new();
     let log = scene.open();

@@ -214,46 +214,6 @@ fn record_after(file: &dyn DiskFile, offset: u64, end: u64) -> io::Result<Option
     Ok(None)
 }
 
-/// The newest checkpoint line before `end`: searched from the end, block by block.
-pub(super) fn last_checkpoint(file: &dyn DiskFile, end: u64) -> io::Result<Option<String>> {
-    let mut tail: Vec<u8> = Vec::new();
-    let mut start = end;
-    while start > 0 {
-        let count = start.min(BUFFER as u64);
-        start -= count;
-        let mut block = vec![0; usize::try_from(count).unwrap_or(BUFFER)];
-        let mut read = 0;
-        while read < block.len() {
-            match file.read_at(&mut block[read..], start + read as u64)? {
-                0 => break,
-                more => read += more,
-            }
-        }
-        block.extend_from_slice(&tail);
-        tail = block;
-        // The first line of the block may be cut, unless the file begins here; the rest is whole.
-        let whole_from = if start == 0 {
-            0
-        } else {
-            memchr::memchr(b'\n', &tail).map_or(tail.len(), |at| at + 1)
-        };
-        let whole_to = memchr::memrchr(b'\n', &tail).map_or(0, |at| at + 1);
-        let lines = tail.get(whole_from..whole_to).unwrap_or_default();
-        for line in lines.split(|byte| *byte == b'\n').rev() {
-            if line.starts_with(b"{\"checkpoint\":")
-                && let Ok(Line::Checkpoint(note)) = Line::parse(line)
-            {
-                return Ok(Some(note.into_owned()));
-            }
-        }
-        tail.truncate(whole_from);
-        if tail.len() > 2 * LINE_MAX {
-            return Ok(None);
-        }
-    }
-    Ok(None)
-}
-
 const BUFFER: usize = 512 * 1024;
 
 /// Below this many bytes a scan is as fast as a bisection.

@@ -6,6 +6,7 @@ mod disk;
 mod eraser;
 mod layout;
 mod lines;
+mod newest;
 mod position;
 mod reading;
 mod recovery;
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use disk::{Lock, RealDisk};
 use layout::Layout;
+use newest::Newest;
 use writer::{FileWriter, Options};
 
 use crate::checkpoint::SignedCheckpoint;
@@ -41,6 +43,7 @@ use crate::store::{KeptRotation, Lines, Opened, Opening, Segment, Store};
 pub struct FileStore {
     layout: Layout,
     options: Options,
+    newest: Arc<Newest>,
 }
 
 impl FileStore {
@@ -55,7 +58,12 @@ impl FileStore {
             segment_age: None,
             space_ahead: true,
         };
-        Self { layout, options }
+        let newest = Arc::default();
+        Self {
+            layout,
+            options,
+            newest,
+        }
     }
 
     #[cfg(test)]
@@ -124,7 +132,7 @@ impl Store for FileStore {
             opening.origin.clone(),
             recovered.head.clone(),
             recovered.tail,
-            Arc::clone(&lock),
+            (Arc::clone(&self.newest), Arc::clone(&lock)),
         )?;
         let eraser = eraser::FileEraser::new(self.layout.clone(), writer.active_first(), lock);
         Ok(Opened {
@@ -144,7 +152,7 @@ impl Store for FileStore {
     }
 
     fn newest_checkpoint(&self) -> Result<Option<SignedCheckpoint>> {
-        reading::newest_checkpoint(&self.layout)
+        self.newest.checkpoint(&self.layout)
     }
 
     fn has_writer(&self) -> Result<bool> {

@@ -1,11 +1,8 @@
 //! Reading a segment as it is stored: plain, or compressed.
 
-use super::disk::How;
 use super::layout::Layout;
-use super::lines::{FileLines, content_end, last_checkpoint};
-use crate::checkpoint::SignedCheckpoint;
+use super::lines::FileLines;
 use crate::error::{Cause, Error, Result};
-use crate::record::Line;
 use crate::store::{LineEnd, Lines, RawLine, Segment};
 
 /// The lines of a segment from its header, or from a line not after the record `from`.
@@ -45,58 +42,14 @@ fn open_compressed(_: &Layout, name: &str) -> Result<Box<dyn Lines>> {
     Err(Error::configuration("segments", problem))
 }
 
-fn is_gone(error: &Error) -> bool {
+/// Whether a file was not there any more.
+pub(super) fn is_gone(error: &Error) -> bool {
     matches!(error.cause(), Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Whether a segment of this name is compressed.
 pub(super) fn is_compressed(name: &str) -> bool {
     name.ends_with(".zst")
-}
-
-/// The newest checkpoint of the log, once its file is synced: it is never given away while a crash could take it back
-/// (FORMAT §4).
-pub(super) fn newest_checkpoint(layout: &Layout) -> Result<Option<SignedCheckpoint>> {
-    match newest_checkpoint_now(layout) {
-        Err(error) if is_gone(&error) => newest_checkpoint_now(layout),
-        newest => newest,
-    }
-}
-
-fn newest_checkpoint_now(layout: &Layout) -> Result<Option<SignedCheckpoint>> {
-    for segment in layout.segments()?.iter().rev().take(2) {
-        let path = layout.path(&segment.name);
-        let failed = |error| Error::io("read", &path, error);
-        let file = layout.disk.open(&path, How::Read).map_err(failed)?;
-        let note = if is_compressed(&segment.name) {
-            last_checkpoint_of_all(open_lines(layout, segment, 0)?.as_mut(), segment)?
-        } else {
-            let end = content_end(file.as_ref()).map_err(failed)?;
-            last_checkpoint(file.as_ref(), end).map_err(failed)?
-        };
-        if let Some(note) = note {
-            file.sync().map_err(|error| Error::io("sync", &path, error))?;
-            let checkpoint = note
-                .parse()
-                .map_err(|error| Error::damaged(&segment.name, None, format!("{error}")))?;
-            return Ok(Some(checkpoint));
-        }
-    }
-    Ok(None)
-}
-
-/// The last checkpoint line of a segment in which nothing can be looked for from the end.
-fn last_checkpoint_of_all(lines: &mut dyn Lines, segment: &Segment) -> Result<Option<String>> {
-    let mut newest = None;
-    while let Some(raw) = lines.next_line()? {
-        check_whole(segment, &raw)?;
-        if raw.bytes.starts_with(b"{\"checkpoint\":")
-            && let Ok(Line::Checkpoint(note)) = Line::parse(raw.bytes)
-        {
-            newest = Some(note.into_owned());
-        }
-    }
-    Ok(newest)
 }
 
 /// Checks that a line of a segment that is not written to any more is whole.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use super::disk::{DiskFile, How, Lock};
 use super::layout::Layout;
+use super::newest::Newest;
 use super::position::{Position, PositionFile};
 use super::recovery::{Tail, moved_is_announced};
 use super::space::{Space, fill};
@@ -39,6 +40,8 @@ pub(super) struct FileWriter {
     position: Option<Position>,
     unsaved_bytes: u64,
     failed: Option<Error>,
+    /// For the readers of this process: what is durable.
+    newest: Arc<Newest>,
     _lock: Arc<dyn Lock>,
 }
 
@@ -78,7 +81,7 @@ impl FileWriter {
         origin: Origin,
         head: Option<Head>,
         tail: Option<Tail>,
-        lock: Arc<dyn Lock>,
+        (newest, lock): (Arc<Newest>, Arc<dyn Lock>),
     ) -> Result<Self> {
         let position_file = PositionFile::open(&layout)?;
         let space = options
@@ -96,8 +99,10 @@ impl FileWriter {
             position: None,
             unsaved_bytes: 0,
             failed: None,
+            newest,
             _lock: lock,
         };
+        writer.tell_newest();
         if let Some(tail) = tail {
             let size = writer.small_space(tail.file.as_ref(), tail.end, tail.size);
             if size > tail.size {
@@ -227,6 +232,7 @@ impl FileWriter {
         }
         let segment = active.first;
         self.advance_head(commit);
+        self.tell_newest();
         self.advance_position(segment, start, commit);
         Ok(())
     }
@@ -293,6 +299,10 @@ impl FileWriter {
         }
     }
 
+    fn tell_newest(&self) {
+        self.newest.set_written(self.head.as_ref().map(|head| &head.checkpoint));
+    }
+
     /// Runs a step that poisons the writer if it fails.
     fn guarded<T>(&mut self, step: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         if let Some(error) = &self.failed {
@@ -327,6 +337,13 @@ impl Writer for FileWriter {
         })?;
         self.failed = Some(Cause::Closed.into());
         Ok(())
+    }
+}
+
+impl Drop for FileWriter {
+    fn drop(&mut self) {
+        // Before the lock is let go: then another process may write.
+        self.newest.set_written(None);
     }
 }
 

@@ -36,7 +36,7 @@ fn live(disk: &SimulatedDisk, key: &Arc<SigningKey>, rounds: usize) -> Vec<Recei
     acknowledged
 }
 
-fn open(disk: &SimulatedDisk, key: &Arc<SigningKey>) -> crate::Result<AuditLog> {
+pub(super) fn open(disk: &SimulatedDisk, key: &Arc<SigningKey>) -> crate::Result<AuditLog> {
     AuditLog::builder("auth.example.com/audit")
         .signer(Arc::clone(key))
         .without_checkpoint_file()
@@ -44,16 +44,16 @@ fn open(disk: &SimulatedDisk, key: &Arc<SigningKey>) -> crate::Result<AuditLog> 
         .open(store(disk))
 }
 
-fn store(disk: &SimulatedDisk) -> FileStore {
+pub(super) fn store(disk: &SimulatedDisk) -> FileStore {
     FileStore::on_disk(Arc::new(disk.clone()), "audit").segment_size(3 * 1024)
 }
 
-fn event(round: usize) -> Event {
+pub(super) fn event(round: usize) -> Event {
     Event::new(action::AUTH_LOGIN_SUCCEEDED)
         .actor(Actor::user(format!("usr_{round}")).email(format!("user{round}@example.com")))
 }
 
-fn key() -> Arc<SigningKey> {
+pub(super) fn key() -> Arc<SigningKey> {
     Arc::new(SigningKey::from_seed("auth.example.com/audit".parse().expect("an origin"), &[7; 32]).expect("a key"))
 }
 

@@ -2,4 +2,5 @@
 mod compressed;
 mod crash;
 mod keys;
+mod newest;
 mod simulated;
