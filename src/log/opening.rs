@@ -1,8 +1,8 @@
 //! Opening a log for writing: the key, the second place, the store, and what the log says first.
 //!
-//! The order of steps is the safety argument. A key is made only for a log that is not there. The store recovers (and
-//! changes nothing if it cannot explain what it finds), the second place is compared with what was recovered, and only
-//! then the first commit is signed: so the key never signs two histories.
+//! The order of steps is the safety argument. A key is made only for a log that is not there. The store recovers, and
+//! changes nothing if it cannot explain what it finds, or if that is shorter than what the second place holds. Then the
+//! log is shown to contain that tree, and only then the first commit is signed: so the key never signs two histories.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,6 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
     if let Some(path) = &key_file {
         settle_next(path, signer.vkey())?;
     }
-    let kept = place.as_ref().map(Place::read);
     let Opened {
         writer,
         eraser,
@@ -51,7 +50,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         saved,
     } = Caches::open(store.as_ref(), head.as_ref());
     let missing = match &place {
-        Some(place) => check_place(&builder, place, kept, store.as_ref(), head.as_ref(), &mut tree)?,
+        Some(place) => check_place(&builder, place, store.as_ref(), head.as_ref(), &mut tree)?,
         None => None,
     };
     let recent_file = store.folder().and_then(|folder| RecentFile::open(&folder, saved).ok());
@@ -158,7 +157,7 @@ fn open_store(
         }
         for signer in untried {
             tried.push(signer.vkey().clone());
-            match open_with(signer.as_ref(), origin, wait, store) {
+            match open_with(builder, signer.as_ref(), origin, wait, place, store) {
                 Ok(opened) => return Ok((signer, opened)),
                 Err(error) if matches!(error.cause(), Cause::Configuration { option: "key", .. }) => {
                     refused = Some(error);
@@ -170,21 +169,32 @@ fn open_store(
     }
 }
 
-fn open_with(signer: &dyn Signer, origin: &Origin, wait: Duration, store: &dyn Store) -> Result<Opened> {
+fn open_with(
+    builder: &Builder,
+    signer: &dyn Signer,
+    origin: &Origin,
+    wait: Duration,
+    place: Option<&Place>,
+    store: &dyn Store,
+) -> Result<Opened> {
     if signer.vkey().name() != origin {
         let problem = format!("the key is of the log {}, not of {origin}", signer.vkey().name());
         return Err(Error::configuration("key", problem));
     }
+    let accept = |head: Option<&Head>| {
+        head.map_or(Ok(()), |head| head.check_in_force(signer.vkey()))?;
+        match place {
+            Some(place) => check_kept(builder, place, &place.read(), store, head).map(drop),
+            None => Ok(()),
+        }
+    };
     let opening = Opening {
         origin,
         vkey: signer.vkey(),
         wait,
+        accept: &accept,
     };
-    let opened = store.open(&opening)?;
-    if let Some(head) = &opened.head {
-        check_key_in_force(head, signer)?;
-    }
-    Ok(opened)
+    store.open(&opening)
 }
 
 /// The keys that may be in force, the likelier one first. Nothing is changed but for a new log, whose key is made.
@@ -260,40 +270,21 @@ fn look_for(path: &Path) -> Result<Option<Metadata>> {
     }
 }
 
-/// A rotation's checkpoint verifies under the old key too, which is not in force any more.
-fn check_key_in_force(head: &Head, signer: &dyn Signer) -> Result<()> {
-    match head.successor() {
-        Some(new) if new != signer.vkey().to_string() => {
-            let seq = head.tree.size().saturating_sub(1);
-            let problem = format!("the key was rotated at seq {seq}: {new} is in force");
-            Err(Error::configuration("key", problem))
-        }
-        _ => Ok(()),
-    }
-}
-
-/// Compares the log with the checkpoint in the second place. Gives why there was none, where the operator accepts that.
-fn check_place(
+/// Checks that the checkpoint in the second place is of a log that `head` may continue, by its size. Gives why there is
+/// none, where the operator accepts that.
+fn check_kept(
     builder: &Builder,
     place: &Place,
-    kept: Option<Kept>,
+    kept: &Kept,
     store: &dyn Store,
     head: Option<&Head>,
-    tree: &mut TreeCache,
 ) -> Result<Option<String>> {
-    let (kept, head) = match (kept, head) {
-        (Some(Kept::Checkpoint(kept)), Some(head)) => (kept, head),
-        (Some(Kept::Checkpoint(kept)), None) => {
-            return Err(rolled_back(
-                place,
-                kept.checkpoint().size(),
-                "the log is missing or empty",
-            ));
-        }
+    let trusted = match (kept, head) {
+        (Kept::Checkpoint(kept), _) => kept.checkpoint(),
         // Something was there, also if the log is gone.
-        (Some(Kept::Unreadable(problem)), _) => return missing(builder, place, problem),
-        (Some(Kept::Missing) | None, None) => return Ok(None),
-        (Some(Kept::Missing) | None, Some(head)) => {
+        (Kept::Unreadable(problem), _) => return missing(builder, place, problem.clone()),
+        (Kept::Missing, None) => return Ok(None),
+        (Kept::Missing, Some(head)) => {
             let problem = "no such file".to_owned();
             return match was_never_opened(store, head)? {
                 true => Ok(Some(problem)),
@@ -301,7 +292,9 @@ fn check_place(
             };
         }
     };
-    let (trusted, newest) = (kept.checkpoint(), head.checkpoint.checkpoint());
+    let Some(newest) = head.map(|head| head.checkpoint.checkpoint()) else {
+        return Err(rolled_back(place, trusted.size(), "the log is missing or empty"));
+    };
     if trusted.origin() != newest.origin() {
         let problem = format!(
             "{}: a checkpoint of the log {}",
@@ -311,16 +304,8 @@ fn check_place(
         return Err(Error::configuration("checkpoint_file", problem));
     }
     if trusted.size() > newest.size() {
-        return Err(rolled_back(
-            place,
-            trusted.size(),
-            format!("the log has {} records", newest.size()),
-        ));
-    }
-    let same = trusted.size() == newest.size() && trusted.root() == newest.root();
-    let (old, new) = ((trusted.size(), trusted.root()), (newest.size(), newest.root()));
-    if !same && !contains(store, old, new, tree)? {
-        return Err(rolled_back(place, trusted.size(), "the log does not contain its tree"));
+        let problem = format!("the log has {} records", newest.size());
+        return Err(rolled_back(place, trusted.size(), problem));
     }
     Ok(None)
 }
@@ -336,6 +321,26 @@ fn was_never_opened(store: &dyn Store, head: &Head) -> Result<bool> {
         })?;
     }
     Ok(is_all_first)
+}
+
+/// Compares the log with the checkpoint in the second place. Gives why there was none, where the operator accepts that.
+fn check_place(
+    builder: &Builder,
+    place: &Place,
+    store: &dyn Store,
+    head: Option<&Head>,
+    tree: &mut TreeCache,
+) -> Result<Option<String>> {
+    let kept = place.read();
+    let missing = check_kept(builder, place, &kept, store, head)?;
+    if let (Kept::Checkpoint(kept), Some(head)) = (&kept, head) {
+        let (trusted, newest) = (kept.checkpoint(), head.checkpoint.checkpoint());
+        let (old, new) = ((trusted.size(), trusted.root()), (newest.size(), newest.root()));
+        if old != new && !contains(store, old, new, tree)? {
+            return Err(rolled_back(place, trusted.size(), "the log does not contain its tree"));
+        }
+    }
+    Ok(missing)
 }
 
 fn rolled_back(place: &Place, trusted: u64, problem: impl Into<String>) -> Error {

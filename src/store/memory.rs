@@ -75,6 +75,7 @@ impl Store for MemoryStore {
                         |error: crate::checkpoint::CheckpointError| Error::configuration("key", error.to_string());
                     head.checkpoint.verify(opening.vkey).map_err(refused)?;
                 }
+                (opening.accept)(log.head.as_ref())?;
                 log.written = true;
                 let held = Arc::new(Held { store: self.clone() });
                 return Ok(Opened {

@@ -35,7 +35,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     ///
     /// [`Cause::Locked`] once another writer was waited for as long as `opening` says, [`Cause::Damaged`] where a crash
-    /// cannot explain what stands there: then nothing was changed.
+    /// cannot explain what stands there, and what [`Opening::accept`] says: then nothing was changed.
     fn open(&self, opening: &Opening<'_>) -> Result<Opened>;
 
     /// The segments as they are now, oldest first.
@@ -72,7 +72,6 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
 }
 
 /// How a log is opened for writing.
-#[derive(Debug)]
 pub struct Opening<'a> {
     /// The log's origin.
     pub origin: &'a Origin,
@@ -80,6 +79,19 @@ pub struct Opening<'a> {
     pub vkey: &'a VerifierKey,
     /// How long another writer is waited for.
     pub wait: Duration,
+    /// Is asked once the lock is held, with the head that was found and before anything is changed: whether the log may
+    /// be opened so. Its error is that of the opening. It does not use the store.
+    pub accept: &'a dyn Fn(Option<&Head>) -> Result<()>,
+}
+
+impl fmt::Debug for Opening<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opening")
+            .field("origin", &self.origin)
+            .field("vkey", &self.vkey)
+            .field("wait", &self.wait)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A log that is open for writing.
@@ -114,11 +126,20 @@ impl Head {
         Record::from_line(&self.last_line).ok()?.recorded_at()
     }
 
-    /// The vkey that is in force from here on, where the last record is a rotation.
-    pub(crate) fn successor(&self) -> Option<String> {
-        let last = Record::from_line(&self.last_line).ok()?;
-        let is_rotation = last.action().as_deref() == Some("audit_log.signing_key.rotated");
-        is_rotation.then(|| last.metadata_text("new").unwrap_or_default())
+    /// Checks that `vkey` is in force from here on: a rotation's checkpoint verifies under the old key too.
+    pub(crate) fn check_in_force(&self, vkey: &VerifierKey) -> Result<()> {
+        let Ok(last) = Record::from_line(&self.last_line) else {
+            return Ok(());
+        };
+        if last.action().as_deref() != Some("audit_log.signing_key.rotated") {
+            return Ok(());
+        }
+        let new = last.metadata_text("new").unwrap_or_default();
+        if new == vkey.to_string() {
+            return Ok(());
+        }
+        let problem = format!("the key was rotated at seq {}: {new} is in force", last.seq());
+        Err(Error::configuration("key", problem))
     }
 }
 
@@ -131,7 +152,7 @@ pub struct Moved {
     pub file: String,
     /// Their SHA-256.
     pub sha256: Hash,
-    /// The checkpoint line among them, if there is one: its signed note.
+    /// The checkpoint line among them, if there is one that is not too long to be told: its signed note.
     pub checkpoint: Option<String>,
 }
 
@@ -201,15 +222,15 @@ impl<'a> Commit<'a> {
 
 /// The one writer of a log. Dropping it and its [`Eraser`] lets the next one in.
 ///
-/// After an error other than [`Cause::Conflict`] the writer is poisoned: every later call fails with that error, and
-/// the log must be opened anew. Nothing is tried again on the same file descriptor.
+/// A commit that does not continue the head ([`Commit::check_continues`]) is refused, and nothing is written. After any
+/// other error the writer is poisoned: every later call fails with that error, and the log must be opened anew. Nothing
+/// is tried again on the same file descriptor.
 pub trait Writer: fmt::Debug + Send {
     /// Adds a commit; it is durable when this returns.
     ///
     /// # Errors
     ///
-    /// [`Cause::Conflict`] where `commit` does not continue the head that the store has
-    /// ([`Commit::check_continues`]); then nothing was written.
+    /// What [`Commit::check_continues`] says, with the head that the store has; then nothing was written.
     fn append(&mut self, commit: &Commit<'_>) -> Result<()>;
 
     /// Ends the segment, so that every record up to here can be erased and purged.

@@ -248,6 +248,14 @@ fn damage_is_refused_and_nothing_is_changed() {
         ("two checkpoints", [record, &wrong_root, checkpoint].concat()),
         ("something after a checkpoint", [record, &wrong_root, record].concat()),
         (
+            "a checkpoint that is none",
+            [record, b"{\"checkpoint\":\"", &vec![b'x'; 70_000], b"\"}\n"].concat(),
+        ),
+        (
+            "a line of zeros after a checkpoint",
+            [record, &wrong_root, b"\0\0\n"].concat(),
+        ),
+        (
             "a header",
             b"{\"segment\":{\"first\":4,\"format\":1,\"origin\":\"auth.example.com/audit\",\"peaks\":[]}}\n".to_vec(),
         ),
@@ -268,6 +276,91 @@ fn damage_is_refused_and_nothing_is_changed() {
         assert_eq!(fs::read(scene.place()).expect("the place"), place, "{what}");
         assert!(!scene.folder().join("recovered").exists(), "{what}");
     }
+}
+
+/// Content of the log directory but for the lock.
+fn evidence(scene: &Scene) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let mut files = scene.files();
+    files.retain(|path| !path.ends_with("lock"));
+    files.sort();
+    files
+        .into_iter()
+        .map(|path| (path.clone(), fs::read(&path).expect("a file")))
+        .collect()
+}
+
+#[test]
+fn an_acknowledged_commit_that_is_damaged_is_never_cut_off() {
+    let scene = Scene::new();
+    let log = scene.open();
+    for user in 0..3 {
+        log.append(login(user)).expect("recorded");
+    }
+    // It stands in the second place.
+    eventually("it is kept", || {
+        fs::read_to_string(scene.place()).is_ok_and(|text| text.contains("\n5\n"))
+    });
+    let scene = scene.crash_copy();
+    let content = fs::read(scene.last_segment()).expect("a segment");
+    let end = content_of(&scene.last_segment()).len();
+    let checkpoint = content[..end - 1]
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .expect("a line")
+        + 1;
+    // A bit of the signature, of the root, of the last record.
+    for at in [end - 20, checkpoint + 50, checkpoint - 20] {
+        let scene = scene.crash_copy();
+        let mut flipped = content.clone();
+        flipped[at] ^= 1;
+        fs::write(scene.last_segment(), &flipped).expect("written");
+        let before = evidence(&scene);
+        let error = scene.builder().open(scene.store()).expect_err("it was acknowledged");
+        assert_eq!(error.kind(), ErrorKind::CallForHelp, "{error}");
+        assert!(
+            evidence(&scene) == before,
+            "byte {at} is flipped: {error}, and something was changed"
+        );
+    }
+}
+
+#[test]
+fn what_an_earlier_opening_moved_is_read_before_anything_is_changed() {
+    let (scene, commit) = torn();
+    write_tail(&scene, &commit[..commit.len() - 20]);
+    fs::create_dir(scene.folder().join("recovered")).expect("made");
+    let huge = fs::File::create(scene.folder().join("recovered/0.new")).expect("made");
+    huge.set_len(1 << 30).expect("grown");
+    let before = fs::read(scene.last_segment()).expect("a segment");
+    let error = scene.builder().open(scene.store()).expect_err("more than a commit");
+    assert!(matches!(error.cause(), Cause::Damaged { .. }), "{error}");
+    assert!(
+        fs::read(scene.last_segment()).expect("a segment") == before,
+        "something was changed"
+    );
+}
+
+#[test]
+fn an_old_key_on_a_log_of_several_segments_is_said_to_be_old() {
+    let scene = Scene::new();
+    let store = || FileStore::new(scene.folder()).segment_size(1);
+    let log = scene.builder().open(store()).expect("opens");
+    let old = fs::read(scene.key_file()).expect("a key");
+    log.append(login(1)).expect("recorded");
+    log.close(SOON).expect("closed");
+    // The rotation and what follows it stand in one segment.
+    let log = scene.open();
+    log.rotate_key_file().expect("rotated");
+    log.append(login(2)).expect("recorded");
+    log.append(login(3)).expect("recorded");
+    log.close(SOON).expect("closed");
+    assert!(scene.segment_files().len() > 2);
+    fs::write(scene.key_file(), old).expect("written");
+    let error = scene.builder().open(store()).expect_err("an old key");
+    assert!(
+        matches!(error.cause(), Cause::Configuration { option: "key", .. }),
+        "{error}"
+    );
 }
 
 #[test]

@@ -112,6 +112,7 @@ fn hold(folder: &Path) -> Opened {
         origin: &origin,
         vkey: &vkey,
         wait: Duration::ZERO,
+        accept: &|_| Ok(()),
     };
     FileStore::new(folder).space_ahead(false).open(&opening).unwrap()
 }

@@ -92,6 +92,7 @@ impl Maker {
             origin: &self.origin,
             vkey: self.vkey(),
             wait,
+            accept: &|_| Ok(()),
         }
     }
 

@@ -97,7 +97,7 @@ impl fmt::Display for Breach {
 type Check = fn(&Log<'_>) -> Result<(), Failure>;
 
 /// Each with a log of its own.
-const CHECKS: [(&str, Check); 18] = [
+const CHECKS: [(&str, Check); 19] = [
     ("a new log is empty", writing::new_log_is_empty),
     ("commits are read back byte for byte", writing::commits_are_read_back),
     ("the next opening finds the head", writing::next_opening_finds_the_head),
@@ -108,6 +108,10 @@ const CHECKS: [(&str, Check); 18] = [
     ("there is one writer at a time", writing::one_writer_at_a_time),
     ("an opening waits for the writer", writing::opening_waits),
     ("the newest checkpoint is by the key", writing::other_keys_are_refused),
+    (
+        "a head that is not accepted is let be",
+        writing::refused_heads_are_let_be,
+    ),
     ("a closed log takes nothing", writing::closed_takes_nothing),
     ("lines begin not after a record", reading::lines_from_a_record),
     (

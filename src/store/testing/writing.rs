@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use super::commits::{Kind, Made, Maker};
 use super::seen::Seen;
 use super::{Failure, Log, Tried, WAIT, ensure};
-use crate::error::Cause;
-use crate::store::{Head, LineEnd, Opened, Store};
+use crate::error::{Cause, Error};
+use crate::store::{Head, LineEnd, Opened, Opening, Store};
 
 pub(super) fn new_log_is_empty(log: &Log<'_>) -> Result<(), Failure> {
     let (store, maker) = (log.store(), Maker::new()?);
@@ -233,6 +233,41 @@ pub(super) fn other_keys_are_refused(log: &Log<'_>) -> Result<(), Failure> {
     append(&mut opened, &maker.commit(&[Kind::Login])?)?;
     drop(opened);
     Seen::of(store.as_ref())?.check_content(&maker)
+}
+
+pub(super) fn refused_heads_are_let_be(log: &Log<'_>) -> Result<(), Failure> {
+    let (store, mut maker) = (log.store(), Maker::new()?);
+    for round in 0..3 {
+        let asked = std::cell::Cell::new(0);
+        let accept = |head: Option<&Head>| {
+            asked.set(asked.get() + 1);
+            let size = head.map_or(0, |head| head.tree.size());
+            Err(Error::configuration("accept", format!("{size} records")))
+        };
+        let opening = Opening {
+            accept: &accept,
+            ..maker.opening(WAIT)
+        };
+        let refusal = store.open(&opening).map(drop).map_err(|error| error.to_string());
+        let expected = format!("accept: {} records", maker.size());
+        ensure!(
+            refusal == Err(expected.clone()) && asked.get() == 1,
+            "where {expected:?} refuses an opening, it says {refusal:?}, asked {} times",
+            asked.get()
+        );
+        let mut opened = open(store.as_ref(), &maker)?;
+        check_head_or_none(opened.head.as_ref(), &maker)?;
+        let kind = if round == 0 { Kind::Own } else { Kind::Login };
+        append(&mut opened, &maker.commit(&[kind])?)?;
+    }
+    Seen::of(store.as_ref())?.check_content(&maker)
+}
+
+fn check_head_or_none(head: Option<&Head>, maker: &Maker) -> Result<(), Failure> {
+    match head {
+        None if maker.size() == 0 => Ok(()),
+        head => check_head(head, maker),
+    }
 }
 
 pub(super) fn closed_takes_nothing(log: &Log<'_>) -> Result<(), Failure> {

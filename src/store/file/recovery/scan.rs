@@ -28,8 +28,18 @@ pub(super) struct Commit {
     pub(super) end: u64,
     pub(super) last_line_start: u64,
     pub(super) head: Head,
-    /// Whether the segment ends with it.
-    pub(super) is_end: bool,
+    /// What follows it.
+    pub(super) then: Then,
+}
+
+/// What follows a commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Then {
+    /// The end of the segment.
+    End,
+    /// Nothing but zeros.
+    Space,
+    Else,
 }
 
 /// The newest commit of a segment that verifies: from the position that the cache holds on, or else from the segment's
@@ -45,25 +55,11 @@ pub(super) fn find(layout: &Layout, segment: &Segment, opening: &Opening<'_>) ->
     };
     if let Some(newest) = &mut found.newest {
         newest.head.last_line = line_at(layout, segment, newest.last_line_start)?;
-        check_in_force(&newest.head, segment, opening)?;
+        // A rotation verifies under the old key too: to that, a commit of the new key behind it would look like what a
+        // crash left.
+        newest.head.check_in_force(opening.vkey)?;
     }
     Ok(found)
-}
-
-/// A rotation verifies under the old key too, which is not in force any more: to it, a commit of the new key behind it
-/// would look like what a crash left.
-fn check_in_force(head: &Head, segment: &Segment, opening: &Opening<'_>) -> Result<()> {
-    match head.successor() {
-        Some(new) if new != opening.vkey.to_string() => {
-            let problem = format!(
-                "the key was rotated at seq {}: {new} is in force ({})",
-                head.tree.size().saturating_sub(1),
-                segment.name
-            );
-            Err(Error::configuration("key", problem))
-        }
-        _ => Ok(()),
-    }
 }
 
 /// The line that begins at byte `start`.
@@ -96,7 +92,12 @@ fn scan(layout: &Layout, segment: &Segment, opening: &Opening<'_>, from: Positio
     let mut scan = Scan::new(from);
     let (mut newest, mut before): (Option<Commit>, Option<Commit>) = (None, None);
     while let Some(raw) = lines.next_line()? {
-        newest.iter_mut().for_each(|newest| newest.is_end = false);
+        let then = if raw.end == LineEnd::Space {
+            Then::Space
+        } else {
+            Then::Else
+        };
+        newest.iter_mut().for_each(|newest| newest.then = then);
         match raw.end {
             LineEnd::Whole => {}
             LineEnd::Unreadable => check_whole(segment, &raw)?,
@@ -120,16 +121,12 @@ fn scan(layout: &Layout, segment: &Segment, opening: &Opening<'_>, from: Positio
                 }
                 .into());
             }
-            Ok(line) if start > 0 => scan.take(line, start),
+            Ok(line) if start > 0 => scan.take(line, (start, end)),
             _ => Step::Ends,
         };
         match step {
             Step::Continues => {}
-            Step::Commit(mut commit) => {
-                commit.end = end;
-                scan.commit_start = end;
-                before = newest.replace(*commit);
-            }
+            Step::Commit(commit) => before = newest.replace(*commit),
             Step::Ends => break,
         }
     }
@@ -173,12 +170,12 @@ impl Scan {
         }
     }
 
-    fn take(&mut self, line: Line<'_>, start: u64) -> Step {
+    fn take(&mut self, line: Line<'_>, (start, end): (u64, u64)) -> Step {
         let (seq, hash) = match line {
             Line::Record(record) if self.last.is_some_and(|last| last != record.prev) => return Step::Ends,
             Line::Record(record) => (record.seq, record.hash()),
             Line::Erased { hash, seq } => (seq, hash),
-            Line::Checkpoint(note) => return self.commit(&note),
+            Line::Checkpoint(note) => return self.commit(&note, end),
             Line::Header(_) => return Step::Ends,
         };
         if seq != self.tree.size() {
@@ -191,7 +188,7 @@ impl Scan {
         Step::Continues
     }
 
-    fn commit(&mut self, note: &str) -> Step {
+    fn commit(&mut self, note: &str, end: u64) -> Step {
         let (Ok(checkpoint), Some(last)) = (note.parse::<SignedCheckpoint>(), self.last) else {
             return Step::Ends;
         };
@@ -203,15 +200,16 @@ impl Scan {
         let head = Head {
             tree: self.tree.clone(),
             last,
+            // Read once it is known which commit is the newest.
             last_line: Vec::new(),
             checkpoint,
         };
         Step::Commit(Box::new(Commit {
-            start: self.commit_start,
-            end: 0,
+            start: std::mem::replace(&mut self.commit_start, end),
+            end,
             last_line_start: self.last_line_start,
             head,
-            is_end: true,
+            then: Then::End,
         }))
     }
 }

@@ -32,6 +32,7 @@ enum Fault {
     ShowsAnOldCheckpoint,
     ForgetsTheHead,
     TakesAnyKey,
+    AsksNobody,
     TakesMoreAfterClosing,
     ErasesNothing,
     ErasesTooMuch,
@@ -117,6 +118,11 @@ impl Store for Broken {
                 Duration::ZERO
             } else {
                 opening.wait
+            },
+            accept: if self.is(Fault::AsksNobody) {
+                &|_| Ok(())
+            } else {
+                opening.accept
             },
         };
         match self.inner.open(&opening) {
@@ -355,6 +361,7 @@ fn each_fault_is_found() {
         ),
         (Fault::ForgetsTheHead, "the next opening finds the head"),
         (Fault::TakesAnyKey, "the newest checkpoint is by the key"),
+        (Fault::AsksNobody, "a head that is not accepted is let be"),
         (Fault::TakesMoreAfterClosing, "a closed log takes nothing"),
         (Fault::ErasesNothing, "personal data is erased"),
         (Fault::ErasesTooMuch, "personal data is erased"),
