@@ -1,6 +1,7 @@
 //! Erasing and purging in segment files. A segment is written anew beside the old one, synced, and takes its name: at
 //! every moment it is whole.
 
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,19 +47,33 @@ impl FileEraser {
             .collect())
     }
 
-    /// Writes one segment anew without what is erased.
+    /// Writes one segment anew without what is erased. No copy is left behind that holds it still.
     fn erase_in(&self, segment: &Segment, ranges: &[(u64, u64)], what: Erasure) -> Result<()> {
-        let new = self.layout.segment(segment.first).with_extension("new");
-        let failed = |error| Error::io("write", &new, error);
-        let file = self.layout.disk.open(&new, How::Create).map_err(failed)?;
+        let new = self.new_of(segment);
+        match self.write_erased(&new, segment, ranges, what) {
+            Ok(true) => {
+                let renamed = self.layout.rename(&new, &self.layout.segment(segment.first));
+                renamed.inspect_err(|_| drop(self.layout.remove(&new)))?;
+                self.layout.sync_folder(&self.layout.segments_folder())?;
+                self.remove_compressed(segment)
+            }
+            Ok(false) => self.layout.remove(&new),
+            Err(error) => {
+                let _ = self.layout.remove(&new);
+                Err(error)
+            }
+        }
+    }
+
+    /// Writes what is left of a segment to `new`. False where nothing is to be erased in it.
+    fn write_erased(&self, new: &Path, segment: &Segment, ranges: &[(u64, u64)], what: Erasure) -> Result<bool> {
+        let failed = |error| Error::io("write", new, error);
+        let file = self.layout.disk.open(new, How::Create).map_err(failed)?;
         let mut lines = open_lines(&self.layout, segment, 0)?;
         let mut buffer = Vec::with_capacity(2 * BUFFER);
         let (mut offset, mut changed) = (0, false);
         while let Some(line) = lines.next_line()? {
-            if let Err(error) = check_whole(segment, &line) {
-                self.layout.remove(&new)?;
-                return Err(error);
-            }
+            check_whole(segment, &line)?;
             changed |= erase_line(&mut buffer, line.bytes, ranges, what);
             if buffer.len() >= BUFFER {
                 file.write_all_at(&buffer, offset).map_err(failed)?;
@@ -66,14 +81,16 @@ impl FileEraser {
                 buffer.clear();
             }
         }
-        if !changed {
-            return self.layout.remove(&new);
-        }
         file.write_all_at(&buffer, offset).map_err(failed)?;
-        file.sync().map_err(failed)?;
-        self.layout.rename(&new, &self.layout.segment(segment.first))?;
-        self.layout.sync_folder(&self.layout.segments_folder())?;
-        self.remove_compressed(segment)
+        if changed {
+            file.sync().map_err(failed)?;
+        }
+        Ok(changed)
+    }
+
+    /// Where a segment is written anew.
+    fn new_of(&self, segment: &Segment) -> PathBuf {
+        self.layout.segment(segment.first).with_extension("new")
     }
 
     /// Removes the compressed file of a segment, if there is one, durably.
@@ -135,20 +152,19 @@ impl Eraser for FileEraser {
     }
 
     fn purge(&mut self, before: u64) -> Result<u64> {
-        let mut first = 0;
         for (segment, end) in self.sealed()? {
-            first = segment.first;
             if end > before {
                 break;
             }
             self.keep_rotations(&segment)?;
-            // The compressed file that an interrupted erasure left must not take the plain one's place again.
+            // Neither the compressed file that an interrupted erasure left must take the plain one's place again, nor
+            // what it wrote anew stay.
             self.remove_compressed(&segment)?;
+            self.layout.remove(&self.new_of(&segment))?;
             self.layout.remove(&self.layout.segment(segment.first))?;
             self.layout.sync_folder(&self.layout.segments_folder())?;
-            first = end;
         }
-        Ok(first)
+        Ok(self.layout.segments()?.first().map_or(0, |segment| segment.first))
     }
 }
 

@@ -182,6 +182,13 @@ pub(super) fn purging(log: &Log<'_>) -> Result<(), Failure> {
     drop(opened);
     let mut opened = open(store.as_ref(), &maker)?;
     check_head(opened.head.as_ref(), &maker)?;
+    // Where one segment is left, which is written to, there is still a first record.
+    let earlier = Seen::up_to(log.store().as_ref(), maker.size())?;
+    let newest = earlier.segments.last().map_or(0, |newest| newest.segment.first);
+    for before in [newest, 0] {
+        let first = opened.eraser.purge(before).tried("purge")?;
+        check_purged(log.store().as_ref(), &earlier, newest, first)?;
+    }
     append(&mut opened, &maker.commit(&[Kind::Login])?)?;
     let kept = log.store().kept_rotations().tried("list the kept rotations")?;
     let record = usize::try_from(seq).ok().and_then(|seq| maker.records.get(seq));
