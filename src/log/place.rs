@@ -2,14 +2,14 @@
 //! written to (FORMAT §8).
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Error, Result};
-use crate::note::Origin;
+use crate::note::{NOTE_BYTES_MAX, Origin};
 
 /// Where the newest checkpoint is kept.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Place {
     }
 
     pub(super) fn read(&self) -> Kept {
-        match fs::read(&self.path) {
+        match self.content() {
             Ok(content) => match String::from_utf8(content)
                 .map_err(|error| error.to_string())
                 .and_then(|note| {
@@ -73,6 +73,17 @@ impl Place {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Kept::Missing,
             Err(error) => Kept::Unreadable(error.to_string()),
         }
+    }
+
+    /// What a checkpoint may have of bytes, and one more, of a file: a pipe would block.
+    fn content(&self) -> io::Result<Vec<u8>> {
+        if !fs::metadata(&self.path)?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
+        }
+        let mut content = Vec::new();
+        let most = NOTE_BYTES_MAX as u64 + 1;
+        File::open(&self.path)?.take(most).read_to_end(&mut content)?;
+        Ok(content)
     }
 
     /// Puts a checkpoint in place of the last one: whole or not at all, and durable. One that is not newer than what was
