@@ -34,13 +34,16 @@ impl Caches {
         let recent = recent_ids(store, folder.as_deref(), first, size);
         let saved = recent.size();
         let mut caches = Self { tree, recent, saved };
-        let is_right = |tree: &Tree| head.is_none_or(|head| head.tree == *tree);
-        let mut found = caches.bring_up(store, first, size);
-        if found.as_ref().is_some_and(|tree| !is_right(tree)) && caches.tree.truncate(first).is_ok() {
-            // Another log's, or garbled: what is retained is hashed anew.
-            found = caches.bring_up(store, first, size);
+        if let Ok(purged) = reader::tree_at_first(store) {
+            caches.tree.set_purged(purged);
         }
-        if !found.is_some_and(|tree| is_right(&tree)) {
+        let is_right = |tree: &Tree| head.is_none_or(|head| head.tree == *tree);
+        let mut is_up = caches.bring_up(store, first, size).is_some_and(|tree| is_right(&tree));
+        if !is_up && caches.tree.truncate(first).is_ok() {
+            // Another log's, garbled, or with holes: what is retained is hashed anew.
+            is_up = caches.bring_up(store, first, size).is_some_and(|tree| is_right(&tree));
+        }
+        if !is_up {
             caches.tree = TreeCache::disabled();
         }
         if caches.recent.size() != size {

@@ -339,10 +339,10 @@ impl Core {
     fn continue_from(&mut self, shared: &Shared, records: &mut Records, head: &Head) -> Result<()> {
         self.chain.undo(records);
         let vkey = self.signer.vkey();
-        let is_in_force = head.successor().is_none_or(|new| new == vkey.to_string());
-        if !is_in_force || head.checkpoint.verify(vkey).is_err() {
-            let problem = format!("another writer put another key than {vkey} in force");
-            let error = Error::configuration("key", problem);
+        let verified = head.checkpoint.verify(vkey);
+        let verified = verified.map_err(|error| Error::configuration("key", error.to_string()));
+        if let Err(error) = verified.and_then(|_| head.check_in_force(vkey)) {
+            // That one put another key in force.
             shared.poison(&error);
             return Err(error);
         }

@@ -155,7 +155,7 @@ impl Shared {
             let Some(boundary) = boundary.filter(|boundary| *boundary > first) else {
                 return Ok(first);
             };
-            self.sync_tree()?;
+            self.sync_tree(boundary)?;
             let (_, first) = self.announce_and_do(eraser, own::purged(boundary), |eraser| {
                 // A checkpoint of before the purge could not be compared with what it leaves.
                 self.write_place()?;
@@ -166,9 +166,9 @@ impl Shared {
     }
 
     /// The hashes of purged records are nowhere but in the tree cache.
-    fn sync_tree(&self) -> Result<()> {
+    fn sync_tree(&self, boundary: u64) -> Result<()> {
         self.tree()
-            .sync()
+            .sync(boundary)
             .map_err(|error| Error::io("sync", &self.store.folder().unwrap_or_default().join("tree"), error))
     }
 
@@ -330,7 +330,7 @@ impl Shared {
         }
         match announced(&record) {
             Some(Announced::Purged { before }) if before <= seq => {
-                self.sync_tree()?;
+                self.sync_tree(before)?;
                 eraser.purge(before).map(drop)
             }
             Some(Announced::Erased { ranges, what }) if ranges.iter().all(|(from, to)| from <= to && *to < seq) => {

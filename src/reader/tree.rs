@@ -10,7 +10,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use crate::hash::Hash;
+use crate::hash::{self, Hash};
 use crate::merkle::{self, HashReader, ProofError, Tree};
 
 /// The hashes that are kept of a log's tree, in files and, the newest, in memory.
@@ -20,6 +20,8 @@ pub(crate) struct TreeCache {
     folder: Option<PathBuf>,
     levels: Vec<Level>,
     unwritten_bytes: usize,
+    /// The tree of the records that are purged: what was lost of the hashes below its peaks is nowhere else.
+    purged: Tree,
     /// Nothing is kept: what would be needed before it could not be read.
     disabled: bool,
 }
@@ -83,6 +85,7 @@ impl TreeCache {
             folder: None,
             levels: Vec::new(),
             unwritten_bytes: 0,
+            purged: Tree::new(),
             disabled: false,
         }
     }
@@ -114,6 +117,10 @@ impl TreeCache {
             if covered == 0 || (level > 0 && !path.exists()) {
                 break;
             }
+            // A pipe would block.
+            if path.exists() && !path.is_file() {
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
+            }
             let file = match open(&path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => break,
@@ -131,10 +138,22 @@ impl TreeCache {
             folder: Some(folder),
             levels,
             unwritten_bytes: 0,
+            purged: Tree::new(),
             disabled: false,
         };
+        cache.limit_levels();
         cache.complete_levels()?;
         Ok(cache)
+    }
+
+    /// Lets go of what of a level would take too long to make the next one of.
+    fn limit_levels(&mut self) {
+        for level in (0..usize::from(merkle::TILE_LEVEL_MAX)).rev() {
+            let above = self.levels.get(level + 1).map_or(0, |above| above.written);
+            if let Some(hashes) = self.levels.get_mut(level) {
+                hashes.written = hashes.written.min((above + TILES_MADE_MAX) << 8);
+            }
+        }
     }
 
     /// Makes each level as long as the one below it says.
@@ -243,12 +262,11 @@ impl TreeCache {
         Ok(())
     }
 
-    /// Makes it durable: before a purge, since the hashes of purged records are nowhere else.
-    pub(crate) fn sync(&mut self) -> io::Result<()> {
-        if self.disabled {
-            return Err(io::Error::other(
-                "it could not be read when the log was opened: open it anew",
-            ));
+    /// Makes the hashes of the first `size` records durable: before a purge, since they are nowhere else then.
+    pub(crate) fn sync(&mut self, size: u64) -> io::Result<()> {
+        if self.disabled || self.size() < size {
+            let problem = "the tree cache does not hold what a purge leaves of the records: open the log anew";
+            return Err(io::Error::other(problem));
         }
         self.try_write()?;
         let mut files = self.levels.iter().filter_map(|level| level.file.as_ref());
@@ -280,8 +298,14 @@ impl TreeCache {
             folder: None,
             levels,
             unwritten_bytes: 0,
+            purged: self.purged.clone(),
             disabled: false,
         })
+    }
+
+    /// Says which tree the records had that are purged.
+    pub(crate) fn set_purged(&mut self, purged: Tree) {
+        self.purged = purged;
     }
 
     /// The tree of the first `size` records, as the cache has it.
@@ -290,10 +314,9 @@ impl TreeCache {
     }
 }
 
-impl HashReader for TreeCache {
-    type Error = CacheError;
-
-    fn hash(&mut self, level: u32, index: u64) -> Result<Hash, CacheError> {
+impl TreeCache {
+    /// A hash from the levels that are kept.
+    fn kept(&self, level: u32, index: u64) -> Result<Hash, CacheError> {
         let (tile_level, within) = (level / 8, level % 8);
         let hashes = self
             .levels
@@ -310,6 +333,33 @@ impl HashReader for TreeCache {
             return Err(CacheError::Missing);
         }
         Ok(merkle::root_of(below))
+    }
+
+    /// A hash over records of which some are purged: a peak of those, or made of its halves.
+    fn around_purged(&mut self, level: u32, index: u64) -> Result<Hash, CacheError> {
+        let purged = self.purged.size();
+        let at = purged >> level;
+        if at & 1 == 1 && index == at - 1 {
+            let peak = usize::try_from((at >> 1).count_ones()).unwrap_or(usize::MAX);
+            return self.purged.peaks().get(peak).copied().ok_or(CacheError::Missing);
+        }
+        // Its first record is purged, and its last one is not.
+        if level == 0 || index != at || index << level == purged {
+            return Err(CacheError::Missing);
+        }
+        let (left, right) = (self.hash(level - 1, 2 * index)?, self.hash(level - 1, 2 * index + 1)?);
+        Ok(hash::node(&left, &right))
+    }
+}
+
+impl HashReader for TreeCache {
+    type Error = CacheError;
+
+    fn hash(&mut self, level: u32, index: u64) -> Result<Hash, CacheError> {
+        match self.kept(level, index) {
+            Err(CacheError::Missing) => self.around_purged(level, index),
+            kept => kept,
+        }
     }
 }
 
@@ -336,3 +386,6 @@ fn open_for_writing(path: &Path) -> io::Result<File> {
 
 /// How far the files may lag the log, in bytes of the log.
 const WRITE_EVERY: usize = 512 * 1024;
+
+/// So many tiles' roots are made where a level lacks them: of a million leaves.
+const TILES_MADE_MAX: u64 = 4096;

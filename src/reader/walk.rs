@@ -70,16 +70,14 @@ fn walk_segment(
         }
         let damaged = |problem: String| Error::damaged(&segment.name, None, format!("near seq {next}: {problem}"));
         let line = Line::parse(raw.bytes).map_err(|error| damaged(error.to_string()))?;
+        if let Line::Header(header) = line {
+            next = next.max(begin(header).map_err(damaged)?);
+            continue;
+        }
         let (seq, hash, record) = match &line {
             Line::Record(record) if record.seq >= next => (record.seq, record.hash(), Some(record)),
             Line::Erased { hash, seq } if *seq >= next => (*seq, *hash, None),
-            Line::Record(_) | Line::Erased { .. } | Line::Checkpoint(_) => continue,
-            Line::Header(_) => {
-                if let Line::Header(header) = line {
-                    next = next.max(begin(header).map_err(damaged)?);
-                }
-                continue;
-            }
+            _ => continue,
         };
         if seq != next {
             return Err(damaged(format!("seq {seq} where {next} is due")));
@@ -130,7 +128,12 @@ pub(super) fn complete(store: &dyn Store, cache: &mut TreeCache, size: u64) -> R
     if size - covered > IN_MEMORY_MAX {
         return Err(short("the cache does not reach so far"));
     }
-    let mut tree = cache.tree_at(covered).ok_or_else(|| short("the cache has holes"))?;
+    let mut tree = cache.tree_at(covered);
+    if tree.is_none() {
+        cache.set_purged(tree_at_first(store)?);
+        tree = cache.tree_at(covered);
+    }
+    let mut tree = tree.ok_or_else(|| short("the cache has holes"))?;
     walk_near(store, covered, size, |leaf| push(&mut tree, cache, &leaf))
 }
 
