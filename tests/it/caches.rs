@@ -115,18 +115,86 @@ fn caches_that_are_deleted_truncated_or_garbled_change_no_answer() {
             let path = copy.folder().join("tree").join(name);
             let content = fs::read(&path).expect("a cache");
             ruin(&path, &content);
-            if how == "a folder" {
-                // Not what a crash or an attacker without the key leaves; an error may say so, but no panic and no
-                // hang.
-                let _ = copy.builder().open(copy.store()).map(|log| log.close(SOON));
-                continue;
-            }
             ask_all(&copy, "own", &receipts, &format!("{} is {how}", name.display()));
         }
     }
     fs::remove_dir_all(scene.folder().join("tree")).expect("removed");
+    let copy = scene.crash_copy();
+    fs::write(copy.folder().join("tree"), "").expect("written");
+    ask_all(&copy, "own", &receipts, "a file stands where the caches' folder should");
     ask_all(&scene, "own", &receipts, "all caches are deleted");
     oracle::check(&scene.store(), &scene.vkey());
+}
+
+#[test]
+fn the_tree_cache_of_a_purged_log_is_whole_again_after_it_was_lost() {
+    let scene = Scene::new();
+    let open = || {
+        let store = FileStore::new(scene.folder()).segment_size(12_000);
+        scene.builder().open(store).expect("opens")
+    };
+    let log = open();
+    for user in 0..120 {
+        log.append(login(user)).expect("recorded");
+    }
+    let first = log.purge(90).expect("purged");
+    assert!(first > 64, "{first}");
+    log.close(SOON).expect("closed");
+    fs::remove_dir_all(scene.folder().join("tree")).expect("removed");
+    for round in 0..4 {
+        let log = open();
+        for user in 0..round * 150 {
+            drop(log.submit(login(user)).expect("room"));
+        }
+        log.close(SOON).expect("closed");
+        let size = log.state().size;
+        let leaves = fs::read(scene.folder().join("tree/0")).expect("the lowest level");
+        assert_eq!(leaves.len() as u64, 32 * size, "opening {round}");
+        for seq in (first..size).step_by(37) {
+            let record = LogReader::new(scene.store()).record(seq).expect("a record");
+            let leaf = &leaves[usize::try_from(seq).expect("few") * 32..][..32];
+            assert_eq!(leaf, record.hash().as_bytes(), "leaf {seq}");
+        }
+    }
+}
+
+#[test]
+fn a_purge_fails_where_the_hashes_that_it_leaves_cannot_be_kept() {
+    let scene = Scene::new();
+    log_with(&scene, "own");
+    let before = scene.segment_files();
+    fs::remove_dir_all(scene.folder().join("tree")).expect("removed");
+    fs::write(scene.folder().join("tree"), "").expect("written");
+    let log = scene.open();
+    let error = log.purge(500).expect_err("their hashes would be lost");
+    assert!(matches!(error.cause(), Cause::Io { .. }), "{error}");
+    log.close(SOON).expect("closed");
+    assert!(scene.segment_files().starts_with(&before));
+}
+
+#[test]
+fn the_position_never_lags_beyond_its_bound_however_often_a_log_is_opened_and_killed() {
+    let mut scene = Scene::new();
+    let store = |scene: &Scene| FileStore::new(scene.folder()).segment_size(16 << 20);
+    for round in 0..5 {
+        let log = scene.builder().open(store(&scene)).expect("opens");
+        for user in 0..4 {
+            log.append(large(format!("{round}_{user}"), 90_000)).expect("recorded");
+        }
+        let crashed = scene.crash_copy();
+        drop(log);
+        scene = crashed;
+        let position = fs::read(scene.folder().join("tree/position")).expect("the position");
+        let position: serde_json::Value = serde_json::from_slice(&position).expect("a position");
+        let offset = position["offset"].as_u64().expect("an offset");
+        let lag = content_of(&scene.last_segment()).len() as u64 - offset;
+        assert!(lag <= 1 << 20, "after round {round} it lags by {lag} bytes");
+    }
+    // An opening that is refused leaves it there.
+    let before = fs::read(scene.folder().join("tree/position")).expect("the position");
+    fs::write(scene.place(), "garbage").expect("written");
+    scene.builder().open(store(&scene)).expect_err("no second place");
+    assert!(fs::read(scene.folder().join("tree/position")).expect("the position") == before);
 }
 
 #[test]

@@ -3,10 +3,13 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indelible::store::Store;
-use indelible::{AuditLog, FileStore};
+use indelible::{AuditLog, FileStore, LogReader, Verifier};
 
 use crate::oracle;
 use crate::scene::*;
@@ -64,6 +67,20 @@ fn segments_are_cut_by_age() {
     }
     assert_eq!(store.segments().expect("segments").len(), 2);
     log.close(SOON).expect("closed");
+    oracle::check(&store, &scene.vkey());
+}
+
+#[test]
+fn opening_a_log_does_not_make_its_segment_young_again() {
+    let scene = Scene::new();
+    let store = FileStore::new(scene.folder()).segment_age(Duration::from_millis(1_500));
+    let open = || scene.builder().open(store.clone()).expect("opens");
+    open().close(SOON).expect("closed");
+    for _ in 0..4 {
+        std::thread::sleep(Duration::from_millis(500));
+        open().close(SOON).expect("closed");
+    }
+    assert!(store.segments().expect("segments").len() > 1);
     oracle::check(&store, &scene.vkey());
 }
 
@@ -280,4 +297,72 @@ fn a_segment_prepared_ahead_is_not_written_over_once_it_is_in_use() {
         })
         .collect();
     threads.into_iter().for_each(|thread| thread.join().expect("no breach"));
+}
+
+#[test]
+fn asking_for_a_writer_never_keeps_one_out() {
+    let scene = Scene::new();
+    scene.open().close(SOON).expect("closed");
+    let done = Arc::new(AtomicBool::new(false));
+    let asker = {
+        let (store, done) = (scene.store(), Arc::clone(&done));
+        std::thread::spawn(move || {
+            while !done.load(Ordering::SeqCst) {
+                store.has_writer().expect("readable");
+                std::thread::sleep(Duration::from_micros(20));
+            }
+        })
+    };
+    for _ in 0..300 {
+        let opened = scene.builder().lock_wait(Duration::ZERO).open(scene.store());
+        drop(opened.expect("no writer has it"));
+    }
+    done.store(true, Ordering::SeqCst);
+    asker.join().expect("readable");
+}
+
+#[test]
+fn what_is_no_file_and_what_has_no_end_makes_nothing_hang() {
+    type Ruin = fn(&Path);
+    let ruins: [(&str, Ruin); 3] = [
+        ("a pipe", |path| {
+            let _ = fs::remove_file(path);
+            assert!(Command::new("mkfifo").arg(path).status().expect("mkfifo").success());
+        }),
+        ("a device", |path| {
+            let _ = fs::remove_file(path);
+            std::os::unix::fs::symlink("/dev/zero", path).expect("linked");
+        }),
+        ("endless", |path| {
+            let file = fs::File::options().write(true).create(true).truncate(false).open(path);
+            file.expect("opened").set_len(1 << 42).expect("a sparse file");
+        }),
+    ];
+    for (what, ruin) in ruins {
+        let scene = Scene::new();
+        let log = scene.open();
+        log.append(login(1)).expect("recorded");
+        log.close(SOON).expect("closed");
+        for path in [
+            "segments/00000000000000000000.jsonl",
+            "tree/position",
+            "tree/0",
+            "lock",
+            "pending",
+        ] {
+            let copy = scene.crash_copy();
+            ruin(&copy.folder().join(path));
+            within(SOON, &format!("{path} is {what}"), move || {
+                let reader = LogReader::new(copy.store());
+                let _ = reader.checkpoint();
+                let _ = reader.prove(1);
+                let _ = copy.store().has_writer();
+                let _ = Verifier::new(copy.vkey()).verify_dir(copy.folder());
+                let opened = copy.builder().open(copy.store());
+                if path.starts_with("tree") {
+                    opened.expect("caches do not decide").close(SOON).expect("closed");
+                }
+            });
+        }
+    }
 }

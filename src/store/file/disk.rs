@@ -6,6 +6,7 @@ use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 /// A file system. A new, renamed or removed name is durable once its folder is synced.
 pub(super) trait Disk: fmt::Debug + Send + Sync {
@@ -13,7 +14,8 @@ pub(super) trait Disk: fmt::Debug + Send + Sync {
     fn open(&self, path: &Path, how: How) -> io::Result<Box<dyn DiskFile>>;
     /// The names in a folder, in no order.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
-    /// Makes a folder with mode 0700, and those above it.
+    fn is_folder(&self, path: &Path) -> bool;
+    /// Makes a folder with mode 0700, if it is not there.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
@@ -33,6 +35,8 @@ pub(super) trait Disk: fmt::Debug + Send + Sync {
 pub(super) enum How {
     Read,
     Write,
+    /// For writing; made where it is not there.
+    Keep,
     /// For writing; what stands there is dropped.
     Create,
 }
@@ -64,11 +68,14 @@ impl Disk for RealDisk {
             How::Write => {
                 options.write(true);
             }
+            How::Keep => {
+                options.write(true).create(true).mode(0o600);
+            }
             How::Create => {
                 options.write(true).create(true).truncate(true).mode(0o600);
             }
         }
-        Ok(Box::new(options.open(path)?))
+        Ok(Box::new(open_file(&options, path)?))
     }
 
     fn list(&self, folder: &Path) -> io::Result<Vec<String>> {
@@ -81,8 +88,15 @@ impl Disk for RealDisk {
         Ok(names)
     }
 
+    fn is_folder(&self, path: &Path) -> bool {
+        path.is_dir()
+    }
+
     fn create_folder(&self, folder: &Path) -> io::Result<()> {
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
+        match fs::DirBuilder::new().mode(0o700).create(folder) {
+            Err(_) if folder.is_dir() => Ok(()),
+            result => result,
+        }
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -98,14 +112,10 @@ impl Disk for RealDisk {
     }
 
     fn lock(&self, path: &Path) -> io::Result<Result<Box<dyn Lock>, Option<u32>>> {
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)?;
-        match file.try_lock() {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).mode(0o600);
+        let mut file = open_file(&options, path)?;
+        match try_lock(&file) {
             Ok(()) => {
                 file.set_len(0)?;
                 file.write_all(std::process::id().to_string().as_bytes())?;
@@ -121,7 +131,7 @@ impl Disk for RealDisk {
     }
 
     fn is_locked(&self, path: &Path) -> io::Result<bool> {
-        match File::open(path) {
+        match open_file(OpenOptions::new().read(true), path) {
             Ok(file) => match file.try_lock_shared() {
                 Ok(()) => Ok(false),
                 Err(TryLockError::WouldBlock) => Ok(true),
@@ -131,6 +141,25 @@ impl Disk for RealDisk {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Opens a file, and nothing else: a pipe would block, a device would never end.
+fn open_file(options: &OpenOptions, path: &Path) -> io::Result<File> {
+    match fs::metadata(path) {
+        Ok(found) if !found.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file")),
+        _ => options.open(path),
+    }
+}
+
+/// Takes the lock if no writer has it. Who asks whether it is locked holds it for a moment.
+fn try_lock(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(LOCK_PAUSE),
+            result => return result,
+        }
+    }
+    file.try_lock()
 }
 
 impl DiskFile for File {
@@ -168,3 +197,7 @@ struct LockFile {
 }
 
 impl Lock for LockFile {}
+
+/// Who only asks is gone within microseconds.
+const LOCK_TRIES: usize = 8;
+const LOCK_PAUSE: Duration = Duration::from_micros(500);

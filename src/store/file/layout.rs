@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{Disk, How};
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::store::Segment;
 
 /// A log directory on a disk.
@@ -85,15 +85,21 @@ impl Layout {
         }
     }
 
-    /// Makes a folder durably, if it is not there.
+    /// Makes a folder durably, if it is not there, and those above it. The name of each is durable before one is made in
+    /// it: so where a folder is there, only its own name may need a sync.
     pub(super) fn make_folder(&self, folder: &Path) -> Result<()> {
-        self.disk
-            .create_folder(folder)
-            .map_err(|error| Error::io("create", folder, error))?;
-        match folder.parent() {
-            Some(parent) if parent != Path::new("") => self.sync_folder(parent),
-            _ => self.sync_folder(Path::new(".")),
+        let above = folder.parent().filter(|above| *above != Path::new(""));
+        if !self.disk.is_folder(folder) {
+            match above.map_or(Ok(()), |above| self.make_folder(above)) {
+                // Who may not look into a folder has not made the one in it.
+                Err(error) if is_denied(&error) => {}
+                made => made?,
+            }
+            self.disk
+                .create_folder(folder)
+                .map_err(|error| Error::io("create", folder, error))?;
         }
+        self.sync_folder(above.unwrap_or(Path::new(".")))
     }
 
     pub(super) fn sync_folder(&self, folder: &Path) -> Result<()> {
@@ -159,6 +165,10 @@ impl Layout {
         self.rename(&new, path)?;
         self.sync_folder(path.parent().unwrap_or(&self.folder))
     }
+}
+
+fn is_denied(error: &Error) -> bool {
+    matches!(error.cause(), Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::PermissionDenied)
 }
 
 /// The path of a plain segment below the log directory.

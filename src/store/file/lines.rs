@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::disk::{Disk, DiskFile, How};
+use super::space::SPACE_MAX;
 use crate::error::{Error, Result};
 use crate::record::{LINE_MAX, Line};
 use crate::store::{LineEnd, Lines, RawLine};
@@ -122,11 +123,16 @@ impl Lines for FileLines {
     }
 }
 
-/// Where the first byte other than zero stands, from `offset` on.
+/// Where the first byte other than zero stands, from `offset` on. A sparse file has no end of zeros: after
+/// [`ZEROS_MAX`] that is an error.
 pub(super) fn first_non_zero(file: &dyn DiskFile, offset: u64) -> io::Result<Option<u64>> {
     let mut buffer = vec![0; BUFFER];
     let mut at = offset;
     loop {
+        if at - offset > ZEROS_MAX {
+            let problem = format!("more than {ZEROS_MAX} zero bytes from byte {offset} on");
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
         let count = file.read_at(&mut buffer, at)?;
         if count == 0 {
             return Ok(None);
@@ -218,3 +224,6 @@ const BUFFER: usize = 512 * 1024;
 
 /// Below this many bytes a scan is as fast as a bisection.
 const BISECTION_END: u64 = 64 * 1024;
+
+/// More space than any writer prepares.
+const ZEROS_MAX: u64 = 4 * SPACE_MAX;

@@ -73,15 +73,16 @@ impl FileStore {
         store
     }
 
-    /// How large a segment may get, in bytes: 64 MiB unless told otherwise. One commit always fits.
+    /// How large a segment may get, in bytes: 64 MiB unless told otherwise. One commit always fits. With
+    /// [space written ahead](Self::space_ahead) a larger one than 1 GiB ends where that space does, after 1 GiB.
     #[must_use]
     pub fn segment_size(mut self, bytes: u64) -> Self {
         self.options.segment_size = bytes.max(1);
         self
     }
 
-    /// How long a segment may be written to: without end unless told otherwise. It is looked at when there is something
-    /// to write.
+    /// How long a segment may be written to, from its first record on: without end unless told otherwise. It is looked
+    /// at when there is something to write.
     #[must_use]
     pub fn segment_age(mut self, age: Duration) -> Self {
         self.options.segment_age = Some(age);
@@ -124,7 +125,8 @@ impl Store for FileStore {
         self.layout.make_folder(&self.layout.folder)?;
         let lock = self.take_lock(opening.wait)?;
         self.layout.make_folder(&self.layout.segments_folder())?;
-        self.layout.make_folder(&self.layout.caches_folder())?;
+        // Caches never decide whether a log opens (FORMAT §5).
+        let _ = self.layout.make_folder(&self.layout.caches_folder());
         let recovered = recovery::recover(&self.layout, opening)?;
         let writer = FileWriter::new(
             self.layout.clone(),
@@ -170,12 +172,17 @@ impl Store for FileStore {
         names.sort();
         let mut kept = Vec::new();
         for name in names {
-            if let Some(content) = self.layout.read(&folder.join(&name), KEPT_ROTATION_BYTES_MAX)? {
-                kept.push(KeptRotation {
-                    name: format!("keys/{name}"),
-                    content,
-                });
-            }
+            let content = match self.layout.read(&folder.join(&name), KEPT_ROTATION_BYTES_MAX) {
+                Ok(Some(content)) => content,
+                Ok(None) => continue,
+                // Too large for a rotation: without content it verifies no more than with it.
+                Err(error) if matches!(error.cause(), Cause::Damaged { .. }) => Vec::new(),
+                Err(error) => return Err(error),
+            };
+            kept.push(KeptRotation {
+                name: format!("keys/{name}"),
+                content,
+            });
         }
         Ok(kept)
     }

@@ -3,7 +3,7 @@
 
 use super::disk::{DiskFile, How};
 use super::layout::Layout;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::hash::Hash;
 use crate::json::{self, JsonError, Reader};
 use crate::merkle::Tree;
@@ -94,13 +94,10 @@ pub(super) struct PositionFile {
 }
 
 impl PositionFile {
-    pub(super) fn open(layout: &Layout) -> Result<Self> {
-        let path = layout.position();
-        let file = layout
-            .disk
-            .open(&path, How::Create)
-            .map_err(|error| Error::io("create", &path, error))?;
-        Ok(Self { file })
+    /// The file; `None` where it cannot be had. What stands there stays until a position is saved.
+    pub(super) fn open(layout: &Layout) -> Option<Self> {
+        let file = layout.disk.open(&layout.position(), How::Keep).ok()?;
+        Some(Self { file })
     }
 
     /// Writes the position over the last one. It is padded, so that no rest of a longer one stays.

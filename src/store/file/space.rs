@@ -35,12 +35,12 @@ struct State {
 }
 
 impl Space {
-    /// Prepares files of `size` bytes at `path` when they are wanted.
+    /// Prepares files of `size` bytes, or of [`SPACE_MAX`], at `path` when they are wanted.
     pub(super) fn new(disk: Arc<dyn Disk>, path: PathBuf, size: u64) -> Self {
         let shared = Arc::new(Shared {
             disk,
             path,
-            size,
+            size: size.min(SPACE_MAX),
             state: Mutex::default(),
             changed: Condvar::new(),
         });
@@ -109,7 +109,7 @@ impl Shared {
             drop(state);
             match self.prepare() {
                 Ok(Some(file)) => self.state().ready = Some(file),
-                // Stopped, or no space on the disk: the writer goes on without.
+                // Stopped, or no space on the disk: the writer goes on without, and asks again in the next segment.
                 Ok(None) | Err(_) => {
                     let _ = self.disk.remove(&self.path);
                 }
@@ -119,33 +119,30 @@ impl Shared {
 
     fn prepare(&self) -> io::Result<Option<Box<dyn DiskFile>>> {
         let file = self.disk.open(&self.path, How::Create)?;
-        let zeros = vec![0; CHUNK];
-        let mut at = 0;
-        while at < self.size {
-            if self.state().stop {
-                return Ok(None);
-            }
-            at += write_zeros(file.as_ref(), &zeros, at, self.size)?;
+        if !fill(file.as_ref(), 0, self.size, || self.state().stop)? {
+            return Ok(None);
         }
         file.sync()?;
         Ok(Some(file))
     }
 }
 
-/// Fills a file with zeros from `start` to `end`.
-pub(super) fn fill(file: &dyn DiskFile, start: u64, end: u64) -> io::Result<()> {
+/// Fills a file with zeros from `start` to `end`. It is not synced. False where it was told to stop.
+pub(super) fn fill(file: &dyn DiskFile, start: u64, end: u64, stop: impl Fn() -> bool) -> io::Result<bool> {
     let zeros = vec![0; CHUNK];
     let mut at = start;
     while at < end {
-        at += write_zeros(file, &zeros, at, end)?;
+        if stop() {
+            return Ok(false);
+        }
+        let count = usize::try_from(end - at).unwrap_or(CHUNK).min(CHUNK);
+        file.write_all_at(&zeros[..count], at)?;
+        at += count as u64;
     }
-    Ok(())
+    Ok(true)
 }
 
-fn write_zeros(file: &dyn DiskFile, zeros: &[u8], at: u64, end: u64) -> io::Result<u64> {
-    let count = usize::try_from(end - at).unwrap_or(CHUNK).min(zeros.len());
-    file.write_all_at(&zeros[..count], at)?;
-    Ok(count as u64)
-}
+/// The most space that is prepared, whatever the size of a segment.
+pub(super) const SPACE_MAX: u64 = 1024 * 1024 * 1024;
 
 const CHUNK: usize = 1024 * 1024;

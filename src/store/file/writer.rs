@@ -1,20 +1,24 @@
 //! Appending commits to segment files.
 
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::disk::{DiskFile, How, Lock};
 use super::layout::Layout;
 use super::newest::Newest;
 use super::position::{Position, PositionFile};
+use super::reading::open_lines;
 use super::recovery::{Tail, moved_is_announced};
 use super::space::{Space, fill};
 use crate::error::{Cause, Error, Result};
 use crate::merkle::Tree;
 use crate::note::Origin;
-use crate::record::Header;
-use crate::store::{Commit, Head, Writer};
+use crate::record::{Header, Line, Record};
+use crate::store::{Commit, Head, Segment, Writer};
+use crate::timestamp::Timestamp;
 
 /// How segments are cut and prepared.
 #[derive(Debug, Clone)]
@@ -35,7 +39,7 @@ pub(super) struct FileWriter {
     /// The first record of the segment that is being written, for the eraser: it must not touch that one.
     active_first: Arc<AtomicU64>,
     space: Option<Space>,
-    position_file: PositionFile,
+    position_file: Option<PositionFile>,
     /// Where the last commit begins, and how many bytes were written since that was saved.
     position: Option<Position>,
     unsaved_bytes: u64,
@@ -54,6 +58,11 @@ struct Active {
     size: u64,
     /// The space that it began with.
     space: u64,
+    /// Whether the next segment's space was asked for. What fails is not asked for again: on a disk with less space than
+    /// a segment, that would take all of it again and again.
+    is_next_wanted: bool,
+    /// How old it was when it became this writer's, and when that was.
+    age_before: Duration,
     began: Instant,
 }
 
@@ -65,11 +74,17 @@ impl Active {
             end,
             size,
             space: size - end,
+            is_next_wanted: false,
+            age_before: Duration::ZERO,
             began: Instant::now(),
         }
     }
 
-    fn path(&self, layout: &Layout) -> std::path::PathBuf {
+    fn age(&self) -> Duration {
+        self.age_before + self.began.elapsed()
+    }
+
+    fn path(&self, layout: &Layout) -> PathBuf {
         layout.segment(self.first)
     }
 }
@@ -83,7 +98,7 @@ impl FileWriter {
         tail: Option<Tail>,
         (newest, lock): (Arc<Newest>, Arc<dyn Lock>),
     ) -> Result<Self> {
-        let position_file = PositionFile::open(&layout)?;
+        let position_file = PositionFile::open(&layout);
         let space = options
             .space_ahead
             .then(|| Space::new(Arc::clone(&layout.disk), layout.spare(), options.segment_size));
@@ -97,19 +112,23 @@ impl FileWriter {
             space,
             position_file,
             position: None,
-            unsaved_bytes: 0,
+            // The first commit is saved, however far the cache lags.
+            unsaved_bytes: POSITION_EVERY,
             failed: None,
             newest,
             _lock: lock,
         };
         writer.tell_newest();
         if let Some(tail) = tail {
-            let size = writer.small_space(tail.file.as_ref(), tail.end, tail.size);
-            if size > tail.size {
-                let path = writer.layout.segment(tail.segment.first);
-                tail.file.sync().map_err(|error| Error::io("sync", &path, error))?;
+            let path = writer.layout.path(&tail.segment.name);
+            let size = writer.small_space(tail.file.as_ref(), &path, tail.end, tail.size)?;
+            // Also for a cut that an opening before this one did not live to sync.
+            tail.file.sync().map_err(|error| Error::io("sync", &path, error))?;
+            let mut active = Active::new(tail.file, tail.segment.first, tail.end, size);
+            if writer.options.segment_age.is_some() {
+                active.age_before = age_of(&writer.layout, &tail.segment);
             }
-            writer.set_active(Active::new(tail.file, tail.segment.first, tail.end, size));
+            writer.set_active(active);
         }
         Ok(writer)
     }
@@ -124,20 +143,21 @@ impl FileWriter {
         self.active = Some(active);
     }
 
-    /// Writes a little space ahead where there is none, and gives the file's size; the caller syncs. Larger space comes
-    /// with a prepared file: zeros in the active file would be part of its next sync.
-    fn small_space(&self, file: &dyn DiskFile, end: u64, size: u64) -> u64 {
+    /// Writes a little space ahead where there is none, and gives the file's size. Larger space comes with a prepared
+    /// file: zeros in the active file would be part of its next sync.
+    fn small_space(&self, file: &dyn DiskFile, path: &Path, end: u64, size: u64) -> Result<u64> {
         let wanted = (end + SMALL_SPACE).min(self.options.segment_size);
         if !self.options.space_ahead || size >= wanted {
-            return size;
+            return Ok(size);
         }
-        match fill(file, size.max(end), wanted) {
-            Ok(()) => wanted,
-            // No space on the disk: go on without.
-            Err(_) => {
-                let _ = file.set_size(size);
-                size
+        match fill(file, size.max(end), wanted, || false) {
+            Ok(_) => Ok(wanted),
+            // Go on without.
+            Err(error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                let cut = file.set_size(size);
+                cut.map(|()| size).map_err(|error| Error::io("truncate", path, error))
             }
+            Err(error) => Err(Error::io("write", path, error)),
         }
     }
 
@@ -147,10 +167,7 @@ impl FileWriter {
         let has_commits = self.head.as_ref().is_some_and(|head| head.tree.size() > active.first);
         has_commits
             && (end > self.options.segment_size
-                || self
-                    .options
-                    .segment_age
-                    .is_some_and(|age| active.began.elapsed() >= age)
+                || self.options.segment_age.is_some_and(|age| active.age() >= age)
                 || (end > active.size && self.space.as_ref().is_some_and(Space::is_ready)))
     }
 
@@ -159,7 +176,10 @@ impl FileWriter {
         self.end_segment()?;
         let spare = self.layout.spare();
         if let Some(prepared) = self.space.as_ref().and_then(Space::take) {
-            return self.name_segment(prepared, &spare, before);
+            self.name_segment(prepared, &spare, before)?;
+            // At once: in a flood this one is full before the next one could be prepared in its second half.
+            self.want_next();
+            return Ok(());
         }
         // The thread may be at work on the spare.
         let new = self.layout.segment(before.size()).with_extension("new");
@@ -171,7 +191,7 @@ impl FileWriter {
         self.name_segment(file, &new, before)
     }
 
-    fn name_segment(&mut self, file: Box<dyn DiskFile>, path: &std::path::Path, before: &Tree) -> Result<()> {
+    fn name_segment(&mut self, file: Box<dyn DiskFile>, path: &Path, before: &Tree) -> Result<()> {
         let header = Header {
             first: before.size(),
             origin: self.origin.as_str().to_owned(),
@@ -183,12 +203,21 @@ impl FileWriter {
             .map_err(|error| Error::io("write", path, error))?;
         let end = line.len() as u64;
         let size = file.size().map_err(|error| Error::io("read", path, error))?;
-        let size = self.small_space(file.as_ref(), end, size);
+        let size = self.small_space(file.as_ref(), path, end, size)?;
         file.sync().map_err(|error| Error::io("sync", path, error))?;
         self.layout.rename(path, &self.layout.segment(header.first))?;
         self.layout.sync_folder(&self.layout.segments_folder())?;
         self.set_active(Active::new(file, header.first, end, size));
         Ok(())
+    }
+
+    fn want_next(&mut self) {
+        if let (Some(space), Some(active)) = (&mut self.space, &mut self.active)
+            && !std::mem::replace(&mut active.is_next_wanted, true)
+            && !space.is_ready()
+        {
+            space.want();
+        }
     }
 
     /// Cuts off the space ahead, durably, before anything follows the segment.
@@ -224,13 +253,10 @@ impl FileWriter {
         }
         active.end += length;
         active.size = active.size.max(active.end);
-        if let Some(space) = &mut self.space
-            && active.size - active.end < active.space / 2
-            && !space.is_ready()
-        {
-            space.want();
+        let (segment, is_half_full) = (active.first, active.size - active.end < active.space / 2);
+        if is_half_full {
+            self.want_next();
         }
-        let segment = active.first;
         self.advance_head(commit);
         self.tell_newest();
         self.advance_position(segment, start, commit);
@@ -294,7 +320,9 @@ impl FileWriter {
 
     fn save_position(&mut self) {
         if let Some(position) = &self.position {
-            self.position_file.save(position);
+            if let Some(file) = &self.position_file {
+                file.save(position);
+            }
             self.unsaved_bytes = 0;
         }
     }
@@ -345,6 +373,22 @@ impl Drop for FileWriter {
         // Before the lock is let go: then another process may write.
         self.newest.set_written(None);
     }
+}
+
+/// How long ago the first record of a segment was taken that still says so; nothing where that cannot be told.
+fn age_of(layout: &Layout, segment: &Segment) -> Duration {
+    let first_recorded_at = || -> Option<Timestamp> {
+        let mut lines = open_lines(layout, segment, 0).ok()?;
+        loop {
+            let raw = lines.next_line().ok()??;
+            if let Ok(Line::Record(_)) = Line::parse(raw.bytes) {
+                return Record::from_line(raw.bytes).ok()?.recorded_at();
+            }
+        }
+    };
+    let now = Timestamp::from(SystemTime::now());
+    let age = first_recorded_at().map_or(0, |began| now.unix_micros() - began.unix_micros());
+    Duration::from_micros(age.try_into().unwrap_or(0))
 }
 
 /// Space written into a file that has none, before anything is appended to it.

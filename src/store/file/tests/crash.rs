@@ -9,7 +9,8 @@ use crate::event::{Actor, Event, action};
 use crate::log::{AuditLog, Receipt};
 use crate::reader::LogReader;
 use crate::sign::{Signer, SigningKey};
-use crate::store::FileStore;
+use crate::store::file::disk::Disk;
+use crate::store::{FileStore, Store};
 use crate::verify::Verifier;
 
 /// The life of a log, up to where it fails: opening, appends over several segments, an erasure, a purge, closing. Gives
@@ -36,7 +37,7 @@ fn live(disk: &SimulatedDisk, key: &Arc<SigningKey>, rounds: usize) -> Vec<Recei
     acknowledged
 }
 
-pub(super) fn open(disk: &SimulatedDisk, key: &Arc<SigningKey>) -> crate::Result<AuditLog> {
+fn open(disk: &SimulatedDisk, key: &Arc<SigningKey>) -> crate::Result<AuditLog> {
     AuditLog::builder("auth.example.com/audit")
         .signer(Arc::clone(key))
         .without_checkpoint_file()
@@ -45,7 +46,7 @@ pub(super) fn open(disk: &SimulatedDisk, key: &Arc<SigningKey>) -> crate::Result
 }
 
 pub(super) fn store(disk: &SimulatedDisk) -> FileStore {
-    FileStore::on_disk(Arc::new(disk.clone()), "audit").segment_size(3 * 1024)
+    FileStore::on_disk(Arc::new(disk.clone()), "srv/log/audit").segment_size(3 * 1024)
 }
 
 pub(super) fn event(round: usize) -> Event {
@@ -229,5 +230,110 @@ fn a_full_disk_loses_nothing() {
         }
         disk.set_space_left(None);
         check(&disk, &key, &acknowledged, &format!("disk full after {space} bytes"));
+    }
+}
+
+#[test]
+fn a_disk_with_less_space_than_a_segment_is_not_filled_again_and_again() {
+    let (disk, key) = (SimulatedDisk::new(), key());
+    let store = FileStore::on_disk(Arc::new(disk.clone()), "srv/log/audit").segment_size(8 << 20);
+    let log = AuditLog::builder("auth.example.com/audit")
+        .signer(Arc::clone(&key))
+        .without_checkpoint_file()
+        .open(store)
+        .expect("opens");
+    disk.set_space_left(Some(3 << 20));
+    // The space of the first segment is there already.
+    for round in 0..20 {
+        let large = event(round).personal_metadata("filler", "x".repeat(45_000));
+        log.append(large).expect("there is space for it");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!(disk.times_made("srv/log/audit/segments/spare"), 1);
+    log.close(Duration::from_secs(10)).expect("closed");
+}
+
+#[test]
+fn the_next_segment_is_prepared_once_a_prepared_one_begins_to_be_used() {
+    let (disk, key) = (SimulatedDisk::new(), key());
+    let log = open(&disk, &key).expect("opens");
+    let spare = "srv/log/audit/segments/spare";
+    let mut made = 0;
+    let began = Instant::now();
+    for round in 0.. {
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "it is not prepared before the half of a segment"
+        );
+        let size = log.append(event(round)).expect("recorded").size;
+        std::thread::sleep(Duration::from_millis(5));
+        let first = store(&disk).segments().expect("listed").last().expect("one").first;
+        // One record into a segment, and the space for the one after it is there.
+        if size == first + 1 && made > 0 && disk.times_made(spare) > made {
+            break;
+        }
+        made = disk.times_made(spare);
+    }
+    log.close(Duration::from_secs(10)).expect("closed");
+}
+
+#[test]
+fn a_sync_that_fails_while_opening_fails_the_opening() {
+    let key = key();
+    let disk = SimulatedDisk::new();
+    live(&disk, &key, 4);
+    let reopen = |plan: Plan| {
+        let disk = disk.after_kill();
+        disk.plan(plan);
+        // Large segments: of those nothing is prepared in the background meanwhile.
+        let opened = AuditLog::builder("auth.example.com/audit")
+            .signer(Arc::clone(&key))
+            .without_checkpoint_file()
+            .open(store(&disk).segment_size(1 << 20));
+        // Before the log is dropped, which closes it.
+        let (calls, failed) = (disk.calls(), disk.failed_syncs());
+        (opened.map(drop), calls, failed)
+    };
+    let (_, calls, _) = reopen(Plan::Nothing);
+    for at in 0..calls {
+        let (opened, _, failed) = reopen(Plan::LoseAt(at));
+        assert!(
+            failed == 0 || opened.is_err(),
+            "the sync at call {at} failed, and the log goes on"
+        );
+    }
+}
+
+#[test]
+fn an_erasure_that_fails_leaves_no_copy_of_what_it_erases() {
+    let key = key();
+    let disk = SimulatedDisk::new();
+    let log = open(&disk, &key).expect("opens");
+    for round in 0..12 {
+        log.append(event(round)).expect("recorded");
+    }
+    drop(log);
+    let erase = |fails: Option<u64>| {
+        let disk = disk.after_kill();
+        let log = open(&disk, &key).expect("opens");
+        let before = disk.calls();
+        if let Some(ahead) = fails {
+            disk.plan(Plan::FailAt(before + ahead));
+        }
+        let erased = log.erase_personal_data([3..=4], "requested").map(drop);
+        drop(log);
+        (disk.calls() - before, erased, disk)
+    };
+    for ahead in 0..erase(None).0 {
+        let (_, erased, disk) = erase(Some(ahead));
+        let left = disk
+            .list(std::path::Path::new("srv/log/audit/segments"))
+            .expect("listed");
+        let is_copy = |name: &&String| left.contains(&name.replace(".new", ".jsonl")) && name.ends_with(".new");
+        assert_eq!(
+            left.iter().find(is_copy),
+            None,
+            "call {ahead} failed ({erased:?}): {left:?}"
+        );
     }
 }

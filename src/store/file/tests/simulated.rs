@@ -27,7 +27,11 @@ struct State {
     calls: u64,
     plan: Plan,
     down: bool,
-    space_left: Option<u64>,
+    /// How many bytes the files may have in all.
+    space: Option<u64>,
+    /// The names of files that were made, in order.
+    made: Vec<PathBuf>,
+    failed_syncs: usize,
 }
 
 /// What goes wrong.
@@ -72,12 +76,23 @@ impl SimulatedDisk {
     }
 
     pub(super) fn set_space_left(&self, bytes: Option<u64>) {
-        self.state().space_left = bytes;
+        let mut state = self.state();
+        state.space = bytes.map(|bytes| state.used() + bytes);
+    }
+
+    /// How often a file of this name was made.
+    pub(super) fn times_made(&self, path: impl AsRef<Path>) -> usize {
+        self.state().made.iter().filter(|made| *made == path.as_ref()).count()
     }
 
     /// Calls so far that change something.
     pub(super) fn calls(&self) -> u64 {
         self.state().calls
+    }
+
+    /// How many syncs of files failed as planned.
+    pub(super) fn failed_syncs(&self) -> usize {
+        self.state().failed_syncs
     }
 
     /// The disk after a loss of power: of what was not synced, `choose` says for each page and each change of a name
@@ -90,6 +105,11 @@ impl SimulatedDisk {
             if choose() {
                 change.apply(&mut after.durable_names);
             }
+        }
+        // A name in a folder that is gone is gone.
+        let names = &mut after.durable_names;
+        while let Some(lost) = names.keys().find(|path| !has_folder(names, path)).cloned() {
+            names.remove(&lost);
         }
         after.names.clone_from(&after.durable_names);
         after.files = state
@@ -177,7 +197,32 @@ impl NameChange {
     }
 }
 
+/// Whether the folder that a path is in is there.
+fn has_folder(names: &BTreeMap<PathBuf, usize>, path: &Path) -> bool {
+    let folder = path.parent().expect("a folder");
+    folder == Path::new("") || names.contains_key(folder)
+}
+
 impl State {
+    /// How many bytes the files have that have a name.
+    fn used(&self) -> u64 {
+        self.names
+            .values()
+            .map(|file| self.files[*file].seen.len() as u64)
+            .sum()
+    }
+
+    /// Makes an empty file, or what stands for a folder.
+    fn make(&mut self, path: &Path) -> io::Result<usize> {
+        if !has_folder(&self.names, path) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        let file = self.files.len();
+        self.files.push(Content::default());
+        self.change_names(None, Some((path, file)));
+        Ok(file)
+    }
+
     /// Counts a call that changes something, and fails it if it is to fail. `Some` is the plan that strikes here.
     fn call(&mut self) -> io::Result<Option<Plan>> {
         if self.down {
@@ -215,17 +260,17 @@ impl Disk for SimulatedDisk {
         let file = match (how, known) {
             (How::Read | How::Write, Some(file)) => file,
             (How::Read | How::Write, None) => return Err(io::ErrorKind::NotFound.into()),
+            (How::Keep, Some(file)) => file,
             (How::Create, Some(file)) => {
                 state.call()?;
+                state.made.push(path.to_owned());
                 state.files[file].seen.clear();
                 file
             }
-            (How::Create, None) => {
+            (How::Keep | How::Create, None) => {
                 state.call()?;
-                let file = state.files.len();
-                state.files.push(Content::default());
-                state.change_names(None, Some((path, file)));
-                file
+                state.made.push(path.to_owned());
+                state.make(path)?
             }
         };
         Ok(Box::new(SimulatedFile {
@@ -242,8 +287,17 @@ impl Disk for SimulatedDisk {
             .collect())
     }
 
-    fn create_folder(&self, _: &Path) -> io::Result<()> {
-        self.state().call().map(drop)
+    fn is_folder(&self, path: &Path) -> bool {
+        self.state().names.contains_key(path)
+    }
+
+    fn create_folder(&self, folder: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        state.call()?;
+        if !state.names.contains_key(folder) {
+            state.make(folder)?;
+        }
+        Ok(())
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
@@ -267,6 +321,14 @@ impl Disk for SimulatedDisk {
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         let mut state = self.state();
         state.call()?;
+        let folder = if folder == Path::new(".") {
+            Path::new("")
+        } else {
+            folder
+        };
+        if folder != Path::new("") && !state.names.contains_key(folder) {
+            return Err(io::ErrorKind::NotFound.into());
+        }
         let changes = std::mem::take(&mut state.unsynced_names);
         let (synced, rest): (Vec<_>, Vec<_>) = changes.into_iter().partition(|change| change.folder == folder);
         synced.iter().for_each(|change| change.apply(&mut state.durable_names));
@@ -319,16 +381,12 @@ impl DiskFile for SimulatedFile {
         state.call()?;
         let offset = usize::try_from(offset).expect("small");
         let grown = (offset + bytes.len()).saturating_sub(state.files[self.file].seen.len()) as u64;
-        match &mut state.space_left {
-            Some(left) if *left < grown => {
-                // As a real disk: what fits is written.
-                let fits = bytes.len() - usize::try_from(grown - *left).expect("small");
-                *left = 0;
-                state.files[self.file].write(&bytes[..fits], offset);
-                return Err(io::ErrorKind::StorageFull.into());
-            }
-            Some(left) => *left -= grown,
-            None => {}
+        let left = state.space.map_or(u64::MAX, |space| space.saturating_sub(state.used()));
+        if left < grown {
+            // As a real disk: what fits is written.
+            let fits = bytes.len() - usize::try_from(grown - left).expect("small");
+            state.files[self.file].write(&bytes[..fits], offset);
+            return Err(io::ErrorKind::StorageFull.into());
         }
         state.files[self.file].write(bytes, offset);
         Ok(())
@@ -338,6 +396,7 @@ impl DiskFile for SimulatedFile {
         let mut state = self.disk.state();
         if state.call()?.is_some() {
             state.files[self.file].dirty.clear();
+            state.failed_syncs += 1;
             return Err(io::Error::other("injected failure of a sync"));
         }
         state.files[self.file].sync();
