@@ -100,7 +100,7 @@ pub enum Cause {
         /// The head that the store has.
         head: Box<crate::store::Head>,
     },
-    /// The log is damaged: more than a crash can explain (FORMAT §8). Nothing was changed.
+    /// The log is damaged: more than a crash can explain (FORMAT §8). An opening that fails with it has changed nothing.
     #[error("damaged: {file}{}: {problem}", at_line(*.line))]
     Damaged {
         /// The file.

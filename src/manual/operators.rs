@@ -50,6 +50,9 @@
 //! `audit_log.recovered`. What cannot be a crash's doing is damage: opening fails and changes nothing. Then verify the
 //! log, and keep it.
 //!
+//! What stands in `recovered/` was never acknowledged, but holds events in clear text. An erasure does not reach it: look
+//! at it and remove it yourself, within the time that you have for erasures.
+//!
 //! A disk that is full fails the append that hits it, and poisons the log: after there is space, open it anew. Nothing
 //! acknowledged is lost.
 //!
