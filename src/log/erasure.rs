@@ -35,7 +35,7 @@ impl AuditLog {
 
     /// Erases the content of records: `seq` and hash are left, and every proof still verifies. Records of the log
     /// itself (`audit_log.*`) are left out. Gives the receipts of the announcements (`audit_log.record.erased`), which
-    /// hold `reason`.
+    /// hold `reason`. It is kept for good: no personal data belongs into it.
     ///
     /// # Errors
     ///
@@ -52,7 +52,10 @@ impl AuditLog {
 
     /// Erases the personal data of records (GDPR Art. 17): `event` is left, with a digest where `personal` was, and
     /// every proof still verifies. Gives the receipts of the announcements (`audit_log.personal_data.erased`), which
-    /// hold `reason`.
+    /// hold `reason`. It is kept for good: no personal data belongs into it.
+    ///
+    /// What is in backups, in `recovered/` or delivered elsewhere is not touched; see
+    /// [`manual::hosts`](crate::manual::hosts).
     ///
     /// # Errors
     ///

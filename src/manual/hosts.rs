@@ -1,5 +1,5 @@
-//! Failing closed or open, async services, shutting down, rolling deployments, and events in the host's own
-//! transaction.
+//! Failing closed or open, async services, shutting down, rolling deployments, events in the host's own transaction,
+//! and the erasure of personal data.
 //!
 //! # One log for the process
 //!
@@ -87,3 +87,43 @@
 //! An actor is its id. Names, e-mail and IP addresses, user agents and locations are kept apart and can be erased; ids,
 //! actions, reasons and paths are kept for good. So an id must not be an e-mail address. A failed login of an unknown
 //! user has an [anonymous actor](crate::Actor::anonymous): what was typed into the field is often a password.
+//!
+//! # Erasing it
+//!
+//! Who asks to be forgotten is found by reading: there is no index of people. Collect the `seq` of each record that
+//! holds the person's data, and erase the personal data of all of them at once. Neighbours become one range.
+//!
+//! ```
+//! use indelible::{AuditLog, Event};
+//!
+//! fn forget(log: &AuditLog, user: &str) -> Result<usize, Box<dyn std::error::Error>> {
+//!     let mut found = Vec::new();
+//!     for record in log.reader().records(..)? {
+//!         let record = record?;
+//!         if record.personal_json().is_some() && record.event()?.is_some_and(|event| concerns(&event, user)) {
+//!             found.push(record.seq()..=record.seq());
+//!         }
+//!     }
+//!     let count = found.len();
+//!     // The reason is kept for good: no names in it.
+//!     log.erase_personal_data(found, "gdpr_art_17")?;
+//!     Ok(count)
+//! }
+//!
+//! fn concerns(event: &Event, user: &str) -> bool {
+//!     let fields = event.fields();
+//!     let actors = [&fields.actor, &fields.on_behalf_of];
+//!     actors.into_iter().flatten().any(|actor| actor.id == user) || fields.targets.iter().any(|target| target.id == user)
+//! }
+//! ```
+//!
+//! - [`erase_personal_data`](crate::AuditLog::erase_personal_data) removes `personal` of the records, of everybody in
+//!   them: of the actor, the targets and the client. What was done, by which id, stays.
+//! - [`erase_records`](crate::AuditLog::erase_records) removes all of their content, where even ids must go, or where
+//!   personal data was put into a field that is kept. The log's own records stay.
+//! - [`purge`](crate::AuditLog::purge) removes whole segments from the beginning, for a retention period.
+//!
+//! Each is recorded in the log first, and keeps every hash and proof. What a crash interrupts is done after the next
+//! opening. None of them reaches beyond the log: backups, exports, what sinks have delivered, and the files in
+//! `recovered/`, which hold in clear what a crash left of events that nobody was told were recorded. Look through
+//! those, and delete them by hand.

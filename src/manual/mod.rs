@@ -2,14 +2,16 @@
 //! that bind this crate. There is no code here.
 //!
 //! - [`guarantees`]: what an acknowledgement means, what verification detects, and what it cannot.
-//! - [`hosts`]: failing closed or open, async services, shutting down, rolling deployments, and events that are written
-//!   in the transaction of the host's database.
+//! - [`hosts`]: failing closed or open, async services, shutting down, rolling deployments, events that are written in
+//!   the transaction of the host's database, and the erasure of personal data.
+//! - [`auditors`]: how to verify a log, read its report, keep checkpoints and check the proof of one record.
 //! - [`operators`]: what stands on disk, keys and their rotation, the second place, backups, crashes, readiness,
 //!   platforms.
-//! - [`format`]: the log on disk and on the wire, for who writes a verifier or a reader of their own.
-//!   Where these docs say FORMAT §, they mean its sections.
+//! - [`mod@format`]: the log on disk and on the wire, for who writes a verifier or a reader of their own. FORMAT § in
+//!   these docs are its sections.
 //! - [`events`]: the fields of an event, their rules, and the form in which JSON holds them. EVENTS § are its sections.
 
+pub mod auditors;
 pub mod guarantees;
 pub mod hosts;
 pub mod operators;

@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | `segments/` | the log: lines of JSON, one file for each 64 MiB | yes |
 //! | `keys/` | rotations of the key that stood in purged segments | yes |
-//! | `recovered/` | bytes that a crash left, moved there and announced | no |
+//! | `recovered/` | bytes that a crash left, moved there and announced; personal data in clear, and no erasure reaches it: delete it once it was looked at | no |
 //! | `tree/` | caches: hashes of the tree, recent ids, the position of the head | no; keep them after a purge, since they hold the only hashes of what was purged |
 //! | `lock` | held by the writer; its content is the process id | no |
 //! | `pending` | names an erasure or a purge that is under way | no |
@@ -65,8 +65,8 @@
 //!
 //! Linux and macOS are supported. On macOS a sync is `F_FULLFSYNC`, which takes far longer than on Linux.
 //!
-//! **Windows**: files are opened, locked and synced with calls of Unix, so that [`FileStore`](crate::FileStore) does
-//! not build there.
+//! **Windows**: nothing of this crate builds there. Files are opened and synced with calls of Unix, and not only in
+//! [`FileStore`](crate::FileStore).
 //!
 //! **Network file systems**: the lock is one of the whole open file (`flock`). NFS on Linux turns it into a byte-range
 //! lock that its server keeps, and loses it with the connection; SMB and FUSE differ by server and version. Two writers
