@@ -7,10 +7,21 @@
 //! holds through a kill of the process and through a loss of power, as far as the disk keeps what it has said to be
 //! synced.
 //!
-//! When it returns an error, the event was not recorded, with one exception: after [`Cause::Io`](crate::Cause::Io)
-//! nobody can know what the disk holds. The log is then poisoned: every later append fails with that error, and the log
-//! must be opened anew. An event that was given an `id` of the host's own is simply appended again: if it is there, its
-//! first receipt comes back.
+//! When it returns an error, the event was not recorded, with these exceptions:
+//!
+//! - After [`Cause::Io`](crate::Cause::Io) from a write or a sync, nobody can know what the disk holds. The log is then
+//!   poisoned: every later append fails with that error, and the log must be opened anew. The same holds where a thread
+//!   of the log panicked; who waited then may get [`Cause::Closed`](crate::Cause::Closed).
+//! - [`Cause::IdReused`](crate::Cause::IdReused), or another error for an event whose `id` was recorded before: this
+//!   attempt was not recorded, an earlier one was.
+//!
+//! An event that was given an `id` of the host's own is simply appended again: if it is there, its first receipt comes
+//! back.
+//!
+//! Not every [`Cause::Io`](crate::Cause::Io) poisons the log. Where the operating system gives no random bytes, or the
+//! first record of a repeated `id` cannot be read, nothing was written and the log goes on.
+//! [`LogState::healthy`](crate::LogState) and [`Cause::Poisoned`](crate::Cause::Poisoned) tell them apart. And a time
+//! limit that passes while a ticket is waited for decides nothing: the event stays in the queue.
 //!
 //! # What verification detects
 //!
