@@ -13,7 +13,7 @@
 //!                    ▼ queue
 //!               committer: seq, prev, hash ─▶ tree ─▶ sign ─▶ Store ─▶ durable ─▶ Receipt
 //!                                                              │
-//!        LogReader · Verifier · Proof · Sink      all read the store
+//!        LogReader · Verifier · Proof             all read the store
 //! ```
 //!
 //! # Example
@@ -54,11 +54,12 @@
 //! - [`LogReader`], [`Record`], [`Proof`]: reading and proving, in any process.
 //! - [`Verifier`], [`Report`], [`Finding`]: what an auditor does.
 //! - [`FileStore`], [`MemoryStore`], [`store`]: where commits live.
-//! - [`Sink`]: where records are delivered.
+//! - [`Sink`]: where records are delivered. Nothing in this version drives one: call [`Sink::deliver`] yourself.
 //! - [`SigningKey`], [`Signer`], [`Checkpoint`], [`note`], [`merkle`]: the parts that the proof is made of, in the
 //!   formats of C2SP.
 //! - [`Error`] and [`ErrorKind`]: what went wrong, and what to do.
-//! - [`manual`]: [guarantees](manual::guarantees), [hosts](manual::hosts), [operators](manual::operators).
+//! - [`manual`]: [guarantees](manual::guarantees), [hosts](manual::hosts), [operators](manual::operators),
+//!   [auditors](manual::auditors).
 //! - [`manual::format`] and [`manual::events`]: the log to the byte, and the fields of an event. FORMAT § and EVENTS § in
 //!   these docs are sections of theirs.
 //!
@@ -68,7 +69,7 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `cli` | the binary `indelible` |
+//! | `cli` | the binary `indelible`; turns on `zstd` |
 //! | `testing` | the conformance suite for stores |
 //! | `zstd` | reading segments that were compressed |
 

@@ -3,6 +3,9 @@
 //! A sink takes batches and says what became of each. It never holds up an append: whoever drives it reads the log from
 //! a position of its own, and moves that position only past what was delivered. So each record arrives at least once,
 //! in order.
+//!
+//! Nothing in this version drives a sink: a host reads the log itself ([`LogReader`](crate::LogReader)), calls
+//! [`Sink::deliver`] with what it has read, and keeps its position.
 
 mod file;
 
