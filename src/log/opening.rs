@@ -183,9 +183,11 @@ fn open_with(
     }
     let accept = |head: Option<&Head>| {
         head.map_or(Ok(()), |head| head.check_in_force(signer.vkey()))?;
-        match place {
-            Some(place) => check_kept(builder, place, &place.read(), store, head).map(drop),
-            None => Ok(()),
+        let Some(place) = place else { return Ok(()) };
+        match (place.read(), head) {
+            // The store is not to be read here. It is seen to once it is open.
+            (Kept::Missing, Some(head)) if head.tree.size() <= FIRST_RECORDS_MAX => Ok(()),
+            (kept, head) => check_kept(builder, place, &kept, store, head).map(drop),
         }
     };
     let opening = Opening {
