@@ -162,7 +162,12 @@ impl Event {
     /// An id of the host's own, 1 to 64 bytes of `[A-Za-z0-9._:-]`, in place of the UUIDv7 (RFC 9562) that the log
     /// sets.
     ///
-    /// It makes a retry idempotent: an event given again with the same id and content is recorded once.
+    /// It makes a retry idempotent: an event given again with the same id and content is recorded once, and its first
+    /// receipt comes back. With other content it is refused, as [`IdReused`](crate::Cause::IdReused). That is known of
+    /// the last 100,000 records; beyond them the event is recorded again. Content is compared as it is recorded: where
+    /// the log's [`Redaction`] was changed meanwhile, an event with what it redacts is another one.
+    ///
+    /// An id is kept for good: no personal data.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.0.fields.id = Some(id.into());
         self
@@ -316,7 +321,12 @@ impl Event {
     /// personal goes to [`personal_metadata`](Self::personal_metadata). A key that was given before is replaced.
     ///
     /// The value is whatever serde can serialize into I-JSON (RFC 7493): no NaN or infinity, integers within ±(2^53−1).
-    /// Secrets are redacted by the names of their keys, at any depth (see [`Redaction`]).
+    /// (Unlike there, strings may hold noncharacters.) Secrets are redacted by the names of their keys, at any depth
+    /// (see [`Redaction`]).
+    ///
+    /// An `f32` is recorded as the double of the same value: `0.1_f32` as `0.10000000149011612`. A `serde_json::Value`
+    /// that was made from it may say `0.1` where the host turns on serde_json's feature `arbitrary_precision`: give an
+    /// `f64` instead.
     pub fn metadata(self, key: impl Into<String>, value: impl Serialize) -> Self {
         self.set_metadata(key.into(), &value, false)
     }

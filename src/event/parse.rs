@@ -42,17 +42,21 @@ impl From<InvalidEvent> for EventError {
 impl Event {
     /// Reads an event from one JSON object in its merged form, in any spelling.
     ///
-    /// A top-level `personal` marks what only the host can know: `{"changes":[indices],"metadata":[keys]}`. It stands in
-    /// what [`Record::merged_json`](crate::Record::merged_json) gives, and changes and metadata that it does not mark
-    /// are kept for good. What is left out has the defaults of the builder. Events of the log itself (`audit_log.*`) are
-    /// read, too; a log does not take them.
+    /// A top-level `personal` marks what only the host can know: `{"changes":[indices],"metadata":[keys]}`. It stands
+    /// in what [`Record::merged_json`](crate::Record::merged_json) gives, and changes and metadata that it does not
+    /// mark are kept for good. What is left out has the defaults of the builder. Events of the log itself
+    /// (`audit_log.*`) are read, too; a log does not take them.
+    ///
+    /// `context.ip` is read as an address without zone and port, and `context.http.status` as 0 to 65,535, as the
+    /// builder's types have them. What is not of that form goes into `forwarded_for` or `metadata`.
     ///
     /// ```
     /// use indelible::{Event, action};
     ///
     /// let event = Event::from_json(
     ///     br#"{"action":"user.email.changed","actor":{"type":"user","id":"usr_1"},
-    ///          "changes":[{"field":"email","old":"a@example.com","new":"b@example.com"}],"personal":{"changes":[0]}}"#,
+    ///          "changes":[{"field":"email","old":"a@example.com","new":"b@example.com"}],
+    ///          "personal":{"changes":[0]}}"#,
     /// )?;
     /// assert_eq!(event.fields().action, action::USER_EMAIL_CHANGED);
     /// assert!(event.fields().changes[0].personal);
@@ -64,8 +68,8 @@ impl Event {
     ///
     /// # Errors
     ///
-    /// When the text is not I-JSON (RFC 7493), has an unknown field or one of another type, or breaks a rule of EVENTS
-    /// §1. Only the sizes are left to be checked when the event is recorded.
+    /// When the text is not I-JSON (RFC 7493; noncharacters are taken), has an unknown field or one of another type, or
+    /// breaks a rule of EVENTS §1. Only the sizes are left to be checked when the event is recorded.
     pub fn from_json(text: &[u8]) -> Result<Event, EventError> {
         let mut reader = Reader::new(text, EVENT_DEPTH_MAX)?;
         let event = event(&mut reader)?;

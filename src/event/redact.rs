@@ -22,8 +22,8 @@ pub struct Redaction {
 }
 
 impl Redaction {
-    /// Also redacts what stands under keys that end so, in the same sense. An ending without letters and digits is
-    /// ignored.
+    /// Also redacts what stands under keys that end so, in the same sense. An ending of nothing but `_`, `-` and
+    /// `.` is ignored.
     #[must_use]
     pub fn key(mut self, ending: impl AsRef<str>) -> Self {
         self.endings

@@ -192,7 +192,7 @@ pub enum Problem {
         /// The type it is of.
         found: &'static str,
     },
-    /// It is no value of I-JSON (RFC 7493).
+    /// It is no value of I-JSON (RFC 7493). Noncharacters are taken all the same.
     #[error(transparent)]
     Json(JsonError),
     /// It is an action that only the log itself records.

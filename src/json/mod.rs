@@ -9,6 +9,9 @@
 //! - [`check`] goes over bytes that are canonical already, and shows that they are.
 //! - [`merge`] lays the personal part of a record over its event (EVENTS §1).
 //!
+//! In one thing it is wider than I-JSON: strings may hold any Unicode scalar value, noncharacters among them (EVENTS
+//! §1).
+//!
 //! A number whose canonical form has neither fraction nor exponent is within ±(2^53−1) (FORMAT §1): beyond that a
 //! double skips integers, and what is printed would not be what was meant.
 

@@ -1,4 +1,4 @@
-//! Reads any spelling of JSON and refuses what is not I-JSON (RFC 7493).
+//! Reads any spelling of JSON and refuses what is not I-JSON (RFC 7493), but for noncharacters, which it takes.
 
 #![warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
 
