@@ -29,7 +29,7 @@ pub enum ErrorKind {
     Reopen,
     /// Another process has the log: wait for it, or stop it.
     WaitForLock,
-    /// A key, path, origin or option does not fit: mend the configuration.
+    /// A key, path, origin, option or `seq` does not fit: mend the configuration, or the call.
     FixConfiguration,
     /// The log on disk is not what it was: do not write, look at it.
     CallForHelp,
@@ -149,7 +149,7 @@ pub enum Cause {
         /// Its `format`.
         format: u64,
     },
-    /// The log has no such record: it is purged, erased or not recorded yet.
+    /// The log has no such record: it is purged or not recorded yet.
     #[error("no record {seq}: {problem}")]
     NoRecord {
         /// What was asked for.

@@ -338,11 +338,12 @@ struct Content {
 }
 
 impl Record {
-    /// Reads a record or an erased record from its line, without LF. The JSON must be canonical.
+    /// Reads a record or an erased record from its line, without LF. The JSON must be canonical. Nothing is verified:
+    /// a [`Proof`](crate::Proof) shows that the record is in a log.
     ///
     /// # Errors
     ///
-    /// Says what is wrong with the line, in words.
+    /// Says in words what breaks FORMAT §1 and §2: the form, the keys, the lengths, the salt, `recorded_at`.
     pub fn from_line(line: &[u8]) -> Result<Self, JsonError> {
         let line = Line::parse(line).map_err(JsonError::other)?;
         Self::from_line_parts(line).map_err(JsonError::other)
@@ -413,37 +414,37 @@ impl Record {
         self.content.is_none()
     }
 
-    /// When the log took it.
+    /// When the log took it; `None` once the record is erased.
     pub fn recorded_at(&self) -> Option<Timestamp> {
         self.content.as_ref().map(|content| content.recorded_at)
     }
 
-    /// The hash of the record before it; 64 zeros for record 0.
+    /// The hash of the record before it, 64 zeros for record 0; `None` once the record is erased.
     pub fn prev(&self) -> Option<Hash> {
         self.content.as_ref().map(|content| content.prev)
     }
 
-    /// The line as the log has it, without LF.
+    /// The line as the log has it, without LF; `None` once the record is erased.
     pub fn line(&self) -> Option<&str> {
         self.content.as_ref().map(|content| content.line.as_str())
     }
 
-    /// `event`: what happened, as canonical JSON.
+    /// `event`: what happened, as canonical JSON; `None` once the record is erased.
     pub fn event_json(&self) -> Option<&str> {
         self.content
             .as_ref()
             .and_then(|content| content.line.get(content.event.clone()))
     }
 
-    /// `personal`: what identifies people, as canonical JSON with its salt; `None` once erased.
+    /// `personal`: what identifies people, as canonical JSON with its salt; `None` once it, or the record, is erased.
     pub fn personal_json(&self) -> Option<&str> {
         let content = self.content.as_ref()?;
         content.line.get(content.personal.clone()?)
     }
 
     /// The event as people see it: `event` with `personal` merged in (EVENTS §1), as canonical JSON. A top-level
-    /// `personal` marks which metadata and changes are personal, so that [`Event::from_json`] reads the same event back.
-    /// `None` once the record is erased.
+    /// `personal` marks which metadata and changes are personal, so that [`Event::from_json`] reads the same event
+    /// back. `None` once the record is erased.
     pub fn merged_json(&self) -> Option<String> {
         let event = self.event_json()?;
         match self.personal_json() {
@@ -481,12 +482,12 @@ impl Record {
         found
     }
 
-    /// The value of `action`.
+    /// The value of `action`; `None` once the record is erased.
     pub fn action(&self) -> Option<String> {
         self.event_text("action")
     }
 
-    /// The value of `id`: the host's own, or the UUID that the log gave it.
+    /// The value of `id`: the host's own, or the UUID that the log gave it; `None` once the record is erased.
     pub fn id(&self) -> Option<String> {
         self.event_text("id")
     }

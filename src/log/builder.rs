@@ -160,7 +160,8 @@ impl Builder {
         self
     }
 
-    /// How long [`append`](AuditLog::append) waits for room in the queue: without end unless told otherwise.
+    /// How long [`append`](AuditLog::append) waits for room in the queue: without end unless told otherwise. It does not
+    /// apply to [`append_async`](AuditLog::append_async).
     pub fn append_deadline(mut self, deadline: Duration) -> Self {
         self.options.append_deadline = Some(deadline);
         self

@@ -97,6 +97,8 @@ impl AuditLog {
     ///
     /// The event was not recorded. [`Error::kind`] says what to do. (After [`Cause::Io`] the log must be opened anew,
     /// and whether the event is in it then is to be seen there: give it an `id`, and a retry gets its first receipt.)
+    /// [`Cause::Configuration`] where it is called on a thread of the log's own, in a callback, say: it would wait for
+    /// itself.
     pub fn append(&self, event: Event) -> Result<Receipt> {
         let shared = self.shared();
         if append::is_committing() || self.handle.is_committer() {
@@ -116,6 +118,10 @@ impl AuditLog {
 
     /// The same for async hosts, on any runtime: the future waits for room in the queue and then for the commit. It
     /// does nothing until it is polled first.
+    ///
+    /// [`Builder::append_deadline`] does not apply: where the wait for room must end, use your runtime's timeout, which
+    /// drops the future. A future that is dropped before there was room records nothing; one that is dropped after
+    /// that records its event all the same. Give the event an `id`, and it can be appended again in either case.
     ///
     /// # Errors
     ///
@@ -139,6 +145,10 @@ impl AuditLog {
     }
 
     /// The newest durable checkpoint. Keep it elsewhere: what came before it cannot be changed unseen any more.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Closed`] where there is none: an open log always has one.
     pub fn checkpoint(&self) -> Result<SignedCheckpoint> {
         self.shared().follow.newest().ok_or_else(|| Cause::Closed.into())
     }

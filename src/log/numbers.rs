@@ -28,7 +28,8 @@ pub struct LogState {
     pub lost_unseen: u64,
     /// The last failure of the signer, the store or the second place.
     pub last_error: Option<Error>,
-    /// Whether the log takes events and nothing failed since the last commit.
+    /// Whether the log takes events, neither signer nor store failed since the last commit, and the second place was
+    /// written at the last try.
     pub healthy: bool,
 }
 
