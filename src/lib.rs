@@ -60,8 +60,8 @@
 //! - [`Error`] and [`ErrorKind`]: what went wrong, and what to do.
 //! - [`manual`]: [guarantees](manual::guarantees), [hosts](manual::hosts), [operators](manual::operators),
 //!   [auditors](manual::auditors).
-//! - [`manual::format`] and [`manual::events`]: the log to the byte, and the fields of an event. FORMAT § and EVENTS § in
-//!   these docs are sections of theirs.
+//! - [`manual::format`] and [`manual::events`]: the log to the byte, and the fields of an event. FORMAT § and EVENTS §
+//!   in these docs are sections of theirs.
 //!
 //! # Features
 //!

@@ -69,7 +69,7 @@
 //! ```
 //! use indelible::{Actor, AuditLog, Error, Event, action};
 //!
-//! /// Appends one row of the outbox. Called again after a crash, it gives the first receipt: the id makes it idempotent.
+//! /// Appends one row of the outbox. Called again after a crash, it gives the first receipt, by the id.
 //! fn relay(log: &AuditLog, row_id: &str, event: &str) -> Result<u64, Box<dyn std::error::Error>> {
 //!     let event = Event::from_json(event.as_bytes())?.id(row_id);
 //!     let receipt = log.append(event)?;
@@ -112,8 +112,8 @@
 //!
 //! fn concerns(event: &Event, user: &str) -> bool {
 //!     let fields = event.fields();
-//!     let actors = [&fields.actor, &fields.on_behalf_of];
-//!     actors.into_iter().flatten().any(|actor| actor.id == user) || fields.targets.iter().any(|target| target.id == user)
+//!     let mut actors = [&fields.actor, &fields.on_behalf_of].into_iter().flatten();
+//!     actors.any(|actor| actor.id == user) || fields.targets.iter().any(|target| target.id == user)
 //! }
 //! ```
 //!

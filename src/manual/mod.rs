@@ -16,7 +16,8 @@ pub mod guarantees;
 pub mod hosts;
 pub mod operators;
 
-/// What a log is on disk and on the wire, and how anyone checks one, in any language. Normative: FORMAT § in these docs.
+/// What a log is on disk and on the wire, and how anyone checks one, in any language. Normative: FORMAT § in these
+/// docs.
 ///
 #[doc = include_str!("format.md")]
 pub mod format {}
