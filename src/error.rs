@@ -77,7 +77,7 @@ pub enum Cause {
     Io {
         /// What was tried: `open`, `write`, `sync`.
         action: &'static str,
-        /// The file or folder.
+        /// The file or directory.
         path: PathBuf,
         /// The refusal.
         source: io::Error,

@@ -93,7 +93,7 @@ impl Builder {
     }
 
     /// The file of the log's Ed25519 key. For a new log it is made, mode 0600, if it is not there; for an existing log
-    /// it never is. The newest checkpoint is kept in the same folder, named for the origin (FORMAT §8), unless
+    /// it never is. The newest checkpoint is kept in the same directory, named for the origin (FORMAT §8), unless
     /// [`checkpoint_file`](Self::checkpoint_file) says where else.
     pub fn key_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.key = Some(Key::File(path.into()));

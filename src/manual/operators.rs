@@ -11,7 +11,7 @@
 //! | `lock` | held by the writer; its content is the process id | no |
 //! | `pending` | names an erasure or a purge that is under way | no |
 //!
-//! Files have mode 0600, folders 0700. The active segment ends in zeros: space written ahead, so that a sync need not
+//! Files have mode 0600, directories 0700. The active segment ends in zeros: space written ahead, so that a sync need not
 //! update the file's metadata. It is cut off when the segment is full and when the log is closed.
 //! [`FileStore::space_ahead`](crate::FileStore::space_ahead) turns it off, where space is dear and appends are rare.
 //!
