@@ -327,13 +327,9 @@ fn http(reader: &mut Reader<'_>, at: &Path<'_>) -> Result<Http> {
             "method" => http.method = Some(text(reader, at)?),
             "path" => http.path = Http::new().path(text(reader, at)?).path,
             "status" => {
-                let status = integer(reader, at)?;
-                let range = |_| {
-                    at.error(Problem::Range {
-                        expected: "a status from 0 to 65535",
-                    })
-                };
-                http.status = Some(u16::try_from(status).map_err(range)?);
+                let expected = "a status from 0 to 65535";
+                let status = u16::try_from(integer(reader, at)?);
+                http.status = Some(status.map_err(|_| at.error(Problem::Range { expected }))?);
             }
             _ => return Err(at.error(Problem::Unknown)),
         }
@@ -449,12 +445,9 @@ fn time(reader: &mut Reader<'_>, at: &Path<'_>) -> Result<Timestamp> {
 
 fn ip(reader: &mut Reader<'_>, at: &Path<'_>) -> Result<IpAddr> {
     let text = text(reader, at)?;
+    let expected = "an IP address";
     // Not quoted in the error: it may be personal.
-    text.parse().map_err(|_| {
-        at.error(Problem::Range {
-            expected: "an IP address",
-        })
-    })
+    text.parse().map_err(|_| at.error(Problem::Range { expected }))
 }
 
 /// One of the values of an enumeration, by its name.
