@@ -252,8 +252,9 @@ impl Shared {
             self.is_all_carried_out.store(true, Relaxed);
             self.carried_out(eraser, size)
         });
+        // A log that is closed meanwhile leaves the rest to the next opening.
         if let Err(error) = resumed
-            && !self.is_closing()
+            && !matches!(error.cause(), Cause::Closed | Cause::Poisoned(_))
         {
             self.numbers.failed(&error);
             self.tell_later(&error);

@@ -222,7 +222,10 @@ impl Writer {
 
     fn close(&mut self) -> Option<()> {
         self.step(|log| log.close(SOON))?;
-        self.log = None;
+        // What failed in the background while it closed is in its state.
+        if let Some(error) = self.log.take().and_then(|log| log.state().last_error) {
+            (self.say)(Said::Told(error.to_string()));
+        }
         Some(())
     }
 }
