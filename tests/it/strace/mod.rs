@@ -260,7 +260,7 @@ fn check_told(outcome: &Outcome, call: &Call, tally: &mut Tally) {
     match failures.first() {
         // Of a cache that could not be read a purge tells later.
         Some(first) => assert!(
-            first.contains("os error") || first.contains("it could not be read when the log was opened"),
+            first.contains("os error") || first.contains("open the log anew"),
             "it does not say why: {failures:?}"
         ),
         None => assert!(outcome.is_done(), "it ended and did not say why: {outcome:?}"),
