@@ -6,7 +6,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::committer::{Turn, prepare_next};
+use super::committer::{FLOOD, Turn, prepare_next};
 use super::shared::Shared;
 
 /// What the assistant is asked for.
@@ -152,10 +152,9 @@ pub(super) fn run(shared: &Shared) {
     loop {
         match shared.assistant.next(look_at) {
             Work::Answer(mut turn) => {
-                let events = turn.answer(shared);
+                turn.answer(shared);
                 shared.assistant.keep(turn);
-                // Those who were answered come back with their next events: enough of them make the next commit.
-                if shared.queue.ask_to_prepare(events.div_ceil(2)) {
+                if shared.queue.ask_to_prepare(FLOOD) {
                     shared.assistant.prepare();
                 }
             }

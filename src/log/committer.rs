@@ -101,24 +101,25 @@ impl Turn {
         self.next.batch >= self.batches.len()
     }
 
-    /// Answers for all that is in the commit, which is durable, and says how many that were.
+    /// Answers for all that is in the commit, which is durable, and says how many were waited for.
     pub(super) fn answer(&mut self, shared: &Shared) -> usize {
         let size = self.records.size();
-        self.answer_each(shared, |seq, hash| Ok(Receipt { seq, hash, size }));
-        let events = self.taken.len();
+        let waiters = self.answer_each(shared, |seq, hash| Ok(Receipt { seq, hash, size }));
         self.taken.clear();
         if self.is_through() {
             self.batches.drain(..).for_each(|batch| shared.queue.give_back(batch));
         }
-        events
+        waiters
     }
 
-    fn answer_each(&self, shared: &Shared, result: impl Fn(u64, Hash) -> Result<Receipt>) {
+    fn answer_each(&self, shared: &Shared, result: impl Fn(u64, Hash) -> Result<Receipt>) -> usize {
+        let mut waiters = 0;
         for (batch, entry, seq, hash) in &self.taken {
             if let Some(entry) = self.batches.get(*batch).and_then(|batch| batch.entries.get(*entry)) {
-                shared.answer(entry, result(*seq, *hash));
+                waiters += usize::from(shared.answer(entry, result(*seq, *hash)));
             }
         }
+        waiters
     }
 
     /// The commit will not be durable.
@@ -210,7 +211,7 @@ impl Core {
                 }
                 // Its first record is not durable yet: it is looked at again once that is.
                 Some(Retry::Later) => return,
-                Some(Retry::Answer(answer)) => shared.answer(entry, answer),
+                Some(Retry::Answer(answer)) => _ = shared.answer(entry, answer),
             }
             next.entry += 1;
             next.byte += entry.length;
@@ -416,7 +417,7 @@ enum Retry {
 
 /// The committer's thread, from the opening to the end of the log.
 pub(super) fn run(shared: &Shared) {
-    let mut turn = Turn::default();
+    let (mut turn, mut gathering) = (Turn::default(), Gathering::default());
     while shared.queue.wait() {
         let mut core = shared.core();
         shared.queue.takes_prepared();
@@ -429,12 +430,13 @@ pub(super) fn run(shared: &Shared) {
             continue;
         }
         commit(shared, core, &mut turn);
-        // Nobody waits for the assistant where nothing else is to be done.
-        let is_handed_over =
-            turn.taken.len() >= HAND_OVER_MIN && shared.queue.has_work() && shared.assistant.hand_over(&mut turn);
-        if !is_handed_over {
-            turn.answer(shared);
+        // In a flood the assistant answers, and prepares the next commit while this thread syncs.
+        if shared.queue.events() >= FLOOD && shared.assistant.hand_over(&mut turn) {
+            continue;
         }
+        let before = shared.queue.events();
+        let waiters = turn.answer(shared);
+        gathering.gather(shared, before, waiters);
     }
     // A rotation of the key file comes to its end first: then it is the next writer's.
     let _rotation = shared.rotation();
@@ -442,6 +444,31 @@ pub(super) fn run(shared: &Shared) {
     let closed = core.close(shared, &mut disk);
     drop((core, disk));
     shared.finish(closed);
+}
+
+/// Those who were answered often come back with their next events at once. A commit that waits a little for them has more
+/// of them: it pays where a sync takes longer (as PostgreSQL's `commit_delay` does).
+#[derive(Debug, Default)]
+struct Gathering {
+    /// So many commits it is not tried: they did not come back the last time.
+    left_out: u32,
+}
+
+impl Gathering {
+    fn gather(&mut self, shared: &Shared, before: usize, waiters: usize) {
+        if waiters < 2 || self.left_out > 0 {
+            self.left_out = self.left_out.saturating_sub(1);
+            return;
+        }
+        let (began, limit) = (Instant::now(), (shared.numbers.last_commit() / 2).min(GATHERING_MAX));
+        // The last few are not worth waiting for.
+        while shared.queue.events() < before + waiters - waiters / 8 && began.elapsed() < limit {
+            std::thread::yield_now();
+        }
+        if shared.queue.events() < before + waiters / 2 {
+            self.left_out = GATHERING_LEFT_OUT;
+        }
+    }
 }
 
 /// Prepares the next commit, on the assistant's thread, unless that was done. Gives a turn back that was not needed.
@@ -489,7 +516,7 @@ pub(super) fn commit(shared: &Shared, mut core: MutexGuard<'_, Core>, turn: &mut
         }
         match disk.write(shared, &mut turn.records, checkpoint, began) {
             Ok(()) if is_last => return,
-            Ok(()) => drop(turn.answer(shared)),
+            Ok(()) => _ = turn.answer(shared),
             Err(error) => match error.cause() {
                 // Another writer was at the store: all of it is chained anew, behind that one's records.
                 Cause::Conflict { head, .. } if shared.store.is_shared() => {
@@ -509,8 +536,15 @@ fn is_purged(store: &dyn Store, seq: u64) -> bool {
     segments.first().is_some_and(|first| seq < first.first)
 }
 
-/// From so many events on, it is quicker to have another thread wake those who wait for them.
-const HAND_OVER_MIN: usize = 3;
+/// So many events wait only where hosts do not wait for each.
+pub(super) const FLOOD: usize = 256;
+
+/// Others wait meanwhile, and a processor may be busy for nothing.
+const GATHERING_MAX: Duration = Duration::from_micros(100);
+
+/// So seldom it costs nothing that counts.
+const GATHERING_LEFT_OUT: u32 = 16;
+
 /// A thread of the host's keeps no buffers larger than this, in bytes.
 const SMALL_TURN: usize = 64 * 1024;
 

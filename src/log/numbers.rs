@@ -75,6 +75,11 @@ impl Numbers {
         self.failures.lock().unwrap_or_else(PoisonError::into_inner).unhealthy = false;
     }
 
+    /// How long the last commit took.
+    pub(super) fn last_commit(&self) -> Duration {
+        Duration::from_nanos(self.last_commit_nanos.load(Relaxed))
+    }
+
     /// Another writer was at the store.
     pub(super) fn continued(&self, size: u64) {
         self.size.store(size, Relaxed);
@@ -108,7 +113,7 @@ impl Numbers {
             commits: self.commits.load(Relaxed),
             records: self.records.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
-            last_commit: Duration::from_nanos(self.last_commit_nanos.load(Relaxed)),
+            last_commit: self.last_commit(),
             lost_unseen: self.lost_unseen.load(Relaxed),
             last_error: failures.last.clone(),
             healthy: open && !failures.unhealthy && !failures.place,

@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -43,6 +45,8 @@ impl Batch {
 pub(super) struct Queue {
     limit: usize,
     state: Mutex<Waiting>,
+    /// How many events wait, for who only looks.
+    events: AtomicUsize,
     work: Condvar,
     room: Condvar,
     assistant: Arc<Assistant>,
@@ -80,6 +84,7 @@ impl Queue {
         Self {
             limit,
             state: Mutex::default(),
+            events: AtomicUsize::new(0),
             work: Condvar::new(),
             room: Condvar::new(),
             assistant,
@@ -182,6 +187,7 @@ impl Queue {
 
     fn add(&self, mut state: MutexGuard<'_, Waiting>, line: &[u8], entry: Entry) {
         state.add(line, entry);
+        self.events.store(state.events, Relaxed);
         let wake = std::mem::take(&mut state.committer_waits);
         let events = state.events;
         let prepare = state.prepare_at.take_if(|at| events >= *at).is_some();
@@ -194,16 +200,16 @@ impl Queue {
         }
     }
 
-    /// Whether nothing waits and more may come.
+    /// Whether nothing waits, nobody is at work, and more may come.
     pub(super) fn is_idle(&self) -> Result<bool> {
         let state = self.state();
         self.check_open(&state)?;
-        Ok(!state.has_work())
+        Ok(!state.has_work() && state.committer_waits)
     }
 
-    /// Whether the committer finds something to do.
-    pub(super) fn has_work(&self) -> bool {
-        self.state().has_work()
+    /// How many events wait, as of now or a moment ago.
+    pub(super) fn events(&self) -> usize {
+        self.events.load(Relaxed)
     }
 
     /// Waits for something to do; `false` once nothing is left and nothing will come.
@@ -241,6 +247,7 @@ impl Queue {
         let batch = state.batches.pop_front()?;
         state.bytes -= batch.bytes.len();
         state.events -= batch.entries.len();
+        self.events.store(state.events, Relaxed);
         state.prepare_at = None;
         self.made_room(state);
         Some(batch)
@@ -254,8 +261,8 @@ impl Queue {
     /// Has the assistant prepare the next commit once so many events wait; `true` where they do already.
     pub(super) fn ask_to_prepare(&self, events: usize) -> bool {
         let mut state = self.state();
-        let is_time = state.events >= events.max(PREPARE_MIN);
-        state.prepare_at = (!is_time).then_some(events.max(PREPARE_MIN));
+        let is_time = state.events >= events;
+        state.prepare_at = (!is_time).then_some(events);
         is_time
     }
 
@@ -324,9 +331,6 @@ const BATCH_BYTES: usize = 1024 * 1024;
 
 /// Batches that are kept for use again.
 const SPARE_BATCHES: usize = 4;
-
-/// For fewer events the committer is quicker by itself.
-const PREPARE_MIN: usize = 2;
 
 #[cfg(test)]
 mod tests;

@@ -74,14 +74,17 @@ impl Shared {
         }
     }
 
-    /// Gives an entry's result to whoever waits for it; a failure that nobody waits for is counted and told.
-    pub(super) fn answer(&self, entry: &Entry, result: Result<Receipt>) {
+    /// Gives an entry's result to whoever waits for it, and says whether somebody does; a failure that nobody waits for is
+    /// counted and told.
+    pub(super) fn answer(&self, entry: &Entry, result: Result<Receipt>) -> bool {
         match result {
             Ok(receipt) => entry.promise.keep(Ok(receipt)),
             Err(error) => {
-                if !entry.promise.fail(error.clone()) {
+                let is_held = entry.promise.fail(error.clone());
+                if !is_held {
                     self.failed_unseen(&error);
                 }
+                is_held
             }
         }
     }

@@ -128,8 +128,8 @@ impl Pending {
 }
 
 impl Promise {
-    /// Gives the result to whoever waits: one wake-up for each, and none where nobody does.
-    pub(super) fn keep(&self, result: Result<Receipt>) {
+    /// Gives the result to whoever waits: one wake-up for each, and none where nobody does. Says whether somebody does.
+    pub(super) fn keep(&self, result: Result<Receipt>) -> bool {
         let mut state = self.0.state();
         state.result = Some(result);
         let (waker, blocked) = (state.waker.take(), state.blocked);
@@ -142,7 +142,9 @@ impl Promise {
         if let Some(waker) = waker {
             // It is the host's code. A panic in it is not for those who wait for other events.
             let _ = catch_unwind(AssertUnwindSafe(|| waker.wake()));
+            return true;
         }
+        blocked > 0
     }
 
     /// Says that the event was not recorded; `false` where the ticket was dropped and nobody can know.
