@@ -281,7 +281,7 @@ fn a_store_that_fails_poisons_the_log_and_nothing_acknowledged_is_lost() {
             );
         }
         assert_eq!(hooks.appends.load(Ordering::SeqCst), appends, "nothing is tried again");
-        assert!(told.load(Ordering::SeqCst) > 0);
+        eventually("it is told", || told.load(Ordering::SeqCst) > 0);
         let state = log.state();
         assert!(!state.healthy && state.size == 3, "{state:?}");
         // Opened anew, beside the clone of the poisoned one.
