@@ -7,11 +7,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::AuditLog;
-use super::committer::{self, Turn};
+use super::committer;
 use super::queue::Entry;
 use super::recent::IdDigest;
 use super::shared::{Shared, try_lock};
 use super::ticket::{Receipt, Ticket};
+use super::turn::Turn;
 use crate::error::{Cause, Result};
 use crate::event::{Event, Fill, Given};
 use crate::record::Draft;

@@ -6,8 +6,9 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::committer::{FLOOD, Turn, prepare_next};
+use super::committer::{FLOOD, prepare_next};
 use super::shared::Shared;
+use super::turn::Turn;
 
 /// What the assistant is asked for.
 #[derive(Debug, Default)]

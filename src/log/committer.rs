@@ -11,15 +11,15 @@ use std::time::{Duration, Instant};
 use super::caches::id_of;
 use super::chain::{Chain, Records};
 use super::own;
-use super::queue::{Batch, Entry};
+use super::queue::Entry;
 use super::recent::{IdDigest, RecentFile};
 use super::rotation::LogSigner;
 use super::shared::Shared;
 use super::ticket::Receipt;
+use super::turn::{Cursor, Turn};
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, Given, recorded_id};
-use crate::hash::Hash;
 use crate::reader::tree::TreeCache;
 use crate::reader::{push, record_at, walk_near};
 use crate::sign::{SignError, Signer};
@@ -49,97 +49,6 @@ impl fmt::Debug for dyn Signer {
 pub(super) struct Disk {
     /// `None` once the log is closed or poisoned: then the next writer may come.
     pub(super) writer: Option<Box<dyn Writer>>,
-}
-
-/// Events on their way through commits, one commit after the other, with those who are to be answered. Used again and
-/// again.
-#[derive(Debug, Default)]
-pub(super) struct Turn {
-    batches: Vec<Batch>,
-    /// The next entry to be chained.
-    next: Cursor,
-    records: Records,
-    /// Which entries are in the commit: batch and entry, `seq` and hash.
-    taken: Vec<(usize, usize, u64, Hash)>,
-    /// Where the commit is signed: its checkpoint, and when that was begun.
-    signed: Option<(SignedCheckpoint, Instant)>,
-}
-
-/// Where in the batches of a turn an entry stands.
-#[derive(Debug, Clone, Copy, Default)]
-struct Cursor {
-    batch: usize,
-    entry: usize,
-    byte: usize,
-}
-
-impl Turn {
-    /// A turn with one event.
-    pub(super) fn with_one(&mut self, line: &[u8], entry: Entry) {
-        self.clear();
-        self.batches.resize_with(1, Batch::default);
-        if let [batch] = self.batches.as_mut_slice() {
-            batch.clear();
-            batch.bytes.extend_from_slice(line);
-            batch.entries.push(entry);
-        }
-    }
-
-    /// Whether it is worth keeping for the next lone event.
-    pub(super) fn is_small(&self) -> bool {
-        self.records.byte_count() <= SMALL_TURN
-    }
-
-    fn clear(&mut self) {
-        self.next = Cursor::default();
-        self.taken.clear();
-        self.signed = None;
-    }
-
-    /// Whether all entries are chained or answered.
-    fn is_through(&self) -> bool {
-        self.next.batch >= self.batches.len()
-    }
-
-    /// Answers for all that is in the commit, which is durable, and says how many were waited for.
-    pub(super) fn answer(&mut self, shared: &Shared) -> usize {
-        let size = self.records.size();
-        let waiters = self.answer_each(shared, |seq, hash| Ok(Receipt { seq, hash, size }));
-        self.taken.clear();
-        if self.is_through() {
-            self.batches.drain(..).for_each(|batch| shared.queue.give_back(batch));
-        }
-        waiters
-    }
-
-    fn answer_each(&self, shared: &Shared, result: impl Fn(u64, Hash) -> Result<Receipt>) -> usize {
-        let mut waiters = 0;
-        for (batch, entry, seq, hash) in &self.taken {
-            if let Some(entry) = self.batches.get(*batch).and_then(|batch| batch.entries.get(*entry)) {
-                waiters += usize::from(shared.answer(entry, result(*seq, *hash)));
-            }
-        }
-        waiters
-    }
-
-    /// The commit will not be durable.
-    fn fail(&mut self, shared: &Shared, error: &Error) {
-        self.answer_each(shared, |_, _| Err(error.clone()));
-        self.taken.clear();
-        self.signed = None;
-    }
-
-    /// Nor will what is not chained.
-    fn fail_rest(&mut self, shared: &Shared, error: &Error) {
-        let from = self.next;
-        for (at, batch) in self.batches.iter().enumerate().skip(from.batch) {
-            let skipped = if at == from.batch { from.entry } else { 0 };
-            for entry in batch.entries.iter().skip(skipped) {
-                shared.answer(entry, Err(error.clone()));
-            }
-        }
-        self.next.batch = self.batches.len();
-    }
 }
 
 impl Core {
@@ -544,9 +453,6 @@ const GATHERING_MAX: Duration = Duration::from_micros(100);
 
 /// So seldom it costs nothing that counts.
 const GATHERING_LEFT_OUT: u32 = 16;
-
-/// A thread of the host's keeps no buffers larger than this, in bytes.
-const SMALL_TURN: usize = 64 * 1024;
 
 const SIGN_AGAIN_FIRST: Duration = Duration::from_millis(20);
 const SIGN_AGAIN_LAST: Duration = Duration::from_secs(1);

@@ -19,6 +19,7 @@ mod recent;
 mod rotation;
 mod shared;
 mod ticket;
+mod turn;
 
 use std::fmt;
 use std::path::PathBuf;

@@ -162,6 +162,8 @@ impl Shared {
     pub(super) fn panicked(&self) {
         let error = std::io::Error::other("a thread of the log panicked");
         self.poison(&Error::io("run", Path::new("the log"), error));
+        // Each promise that is dropped says that the log has ended.
+        self.core().prepared = None;
         self.disk().writer = None;
     }
 

@@ -1,7 +1,7 @@
 //! Stores that fail, conflict and stand still, and random events through both of the crate's own.
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
@@ -26,6 +26,8 @@ pub(crate) struct Hooks {
     append: Mutex<Option<bool>>,
     /// How many appends from now on conflict though nobody else wrote.
     conflicts: AtomicUsize,
+    /// The next append panics.
+    panics: AtomicBool,
     /// How many erasures and purges from now on fail.
     erasures: AtomicUsize,
     block: Mutex<(bool, usize)>,
@@ -188,6 +190,10 @@ impl Writer for HookedWriter {
                 .into());
             }
         }
+        assert!(
+            !self.hooks.panics.swap(false, Ordering::SeqCst),
+            "the store panics, as the test told it"
+        );
         let fails = self.hooks.append.lock().expect("unpoisoned").take();
         if fails != Some(false) {
             self.writer.append(commit)?;
@@ -296,6 +302,51 @@ fn a_store_that_fails_poisons_the_log_and_nothing_acknowledged_is_lost() {
         anew.close(SOON).expect("closed");
         let sound = oracle::check(&store, signer.vkey());
         assert_eq!((sound.count("usr_unknown"), sound.count("usr_later")), (1, 0));
+    }
+}
+
+#[test]
+fn a_store_that_panics_ends_the_log_and_nobody_hangs() {
+    for alone in [true, false] {
+        let signer = TestSigner::new();
+        let (store, hooks) = (MemoryStore::new(), Arc::new(Hooks::default()));
+        let log = in_memory(&signer)
+            .open(Hooked::new(store.clone(), &hooks))
+            .expect("opens");
+        let first = log.append(login("before")).expect("recorded");
+        let waiting: Vec<_> = if alone {
+            hooks.panics.store(true, Ordering::SeqCst);
+            let log = log.clone();
+            let answer = within(SOON, "an append", move || log.append(login("lost")));
+            answer.expect_err("the store panics");
+            Vec::new()
+        } else {
+            let blocked = signer.block_with(&log, login("lost"));
+            let more = (0..500).map(|round| log.submit(login(round)).expect("room"));
+            let waiting = more.chain([blocked]).collect();
+            hooks.panics.store(true, Ordering::SeqCst);
+            signer.set(Mode::Sign);
+            waiting
+        };
+        for ticket in waiting {
+            within(SOON, "a ticket", move || ticket.wait()).expect_err("the store panics");
+        }
+        let error = within(SOON, "an append after it", {
+            let log = log.clone();
+            move || log.append(login("after"))
+        });
+        assert_eq!(error.expect_err("poisoned").kind(), ErrorKind::Reopen);
+        assert!(!log.state().healthy);
+        within(SOON, "closing", move || log.close(SOON)).expect_err("poisoned");
+        let anew = within(SOON, "opening anew", {
+            let (signer, store) = (Arc::clone(&signer), store.clone());
+            move || in_memory(&signer).open(store)
+        })
+        .expect("the store is let go");
+        anew.close(SOON).expect("closed");
+        let sound = oracle::check(&store, signer.vkey());
+        assert_eq!(sound.at(first.seq).hash, first.hash);
+        assert_eq!(sound.count("usr_after"), 0);
     }
 }
 
