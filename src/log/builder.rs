@@ -154,7 +154,7 @@ impl Builder {
     }
 
     /// How long a commit waits for a signer that fails: 30 seconds unless told otherwise. Then its events fail, with
-    /// nothing written.
+    /// nothing written. What is queued behind it waits for the next commit, with the same deadline anew.
     pub fn signer_deadline(mut self, deadline: Duration) -> Self {
         self.options.signer_deadline = deadline;
         self
@@ -199,7 +199,9 @@ impl Builder {
     }
 
     /// Is called with each failure that no caller would see: of an event whose ticket was dropped, and of what goes on
-    /// in the background. It is called on the log's threads, and must not block. A panic in it is caught.
+    /// in the background. It is called on a thread of the log that no commit waits for, with one failure after the other,
+    /// and may use the log. A panic in it is caught. One that owns an [`AuditLog`] keeps it open: close it by hand, or
+    /// hold it by a [`Weak`](std::sync::Weak) of your own.
     pub fn on_error(mut self, callback: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.options.on_error = Some(Box::new(callback));
         self

@@ -7,6 +7,9 @@
 //! their events share commits. A single thread that waits for each receipt gets one sync for each event; many threads
 //! or tasks share them.
 //!
+//! A process that forks opens its log after the fork, not before: a log's threads are in the process that opened it, and
+//! its lock is shared with the child. An append to a log of the parent's is refused in the child.
+//!
 //! # Fail closed, or open
 //!
 //! Decide for each action what it means that it cannot be recorded.
