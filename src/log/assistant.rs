@@ -15,7 +15,7 @@ use super::turn::Turn;
 pub(super) struct Assistant {
     state: Mutex<State>,
     work: Condvar,
-    answered: Condvar,
+    done: Condvar,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +38,7 @@ enum Doing {
     Other,
     Waiting,
     Answering,
+    Telling,
 }
 
 enum Work {
@@ -80,14 +81,17 @@ impl Assistant {
         self.wake(state);
     }
 
-    /// Nothing more will come. Waits until what was handed over is answered for, but not for the host's callback.
+    /// Nothing more will come. Waits until what was handed over is answered for, and until the host is told, unless its
+    /// callback takes too long.
     pub(super) fn end(&self) {
         let mut state = self.state();
         state.ended = true;
         self.work.notify_one();
         while state.turn.is_some() || state.doing == Doing::Answering {
-            state = self.answered.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state = self.done.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        let is_telling = |state: &mut State| state.tell || state.doing == Doing::Telling;
+        drop(self.done.wait_timeout_while(state, TELLING_MAX, is_telling));
     }
 
     fn wake(&self, state: MutexGuard<'_, State>) {
@@ -106,13 +110,15 @@ impl Assistant {
                 state.doing = Doing::Answering;
                 return Work::Answer(turn);
             }
-            if std::mem::take(&mut state.doing) == Doing::Answering && state.ended {
-                self.answered.notify_all();
+            state.doing = Doing::Other;
+            if state.ended {
+                self.done.notify_all();
             }
             if std::mem::take(&mut state.prepare) && !state.ended {
                 return Work::Prepare(state.spare.take().unwrap_or_default());
             }
             if std::mem::take(&mut state.tell) {
+                state.doing = Doing::Telling;
                 return Work::Tell;
             }
             if state.ended {
@@ -141,8 +147,8 @@ impl Assistant {
     /// The thread is gone.
     pub(super) fn abandon(&self) {
         let mut state = self.state();
-        (state.turn, state.doing) = (None, Doing::Other);
-        self.answered.notify_all();
+        (state.turn, state.tell, state.doing) = (None, false, Doing::Other);
+        self.done.notify_all();
     }
 }
 
@@ -172,3 +178,6 @@ pub(super) fn run(shared: &Shared) {
         }
     }
 }
+
+/// How long the end of the log waits for the host's callback.
+const TELLING_MAX: Duration = Duration::from_secs(1);
