@@ -267,7 +267,7 @@ fn check_told(outcome: &Outcome, call: &Call, tally: &mut Tally) {
     }
     if outcome.has_fired && failures.is_empty() {
         let is_read = READS.contains(&call.name.as_str());
-        assert!(is_read || is_done_without(call), "nobody is told of it");
+        assert!(is_read || is_done_without(call), "nobody is told of it: {call:?}");
         let call = format!("{} {}", call.name, call.path.display());
         *tally.silent.entry(call).or_default() += 1;
     }
