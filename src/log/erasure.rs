@@ -243,22 +243,27 @@ impl Shared {
 
     /// Takes up again what a crash interrupted, in the background.
     pub(super) fn resume_erasures(&self) {
-        let resumed = self.with_eraser(|eraser| {
-            // While the eraser is held, nothing is announced.
-            let size = self.numbers.size();
-            for seq in self.open_announcements(eraser, size)? {
-                self.carry_out(eraser, seq)?;
-            }
-            self.is_all_carried_out.store(true, Relaxed);
-            self.carried_out(eraser, size)
+        // A log that has ended has no eraser any more.
+        let _ = self.with_eraser(|eraser| {
+            self.resume_with(eraser).inspect_err(|error| {
+                // A log that is closed meanwhile leaves the rest to the next opening. Its end waits for the eraser, and so
+                // until the host can be told.
+                if !matches!(error.cause(), Cause::Closed | Cause::Poisoned(_)) {
+                    self.numbers.failed(error);
+                    self.tell_later(error);
+                }
+            })
         });
-        // A log that is closed meanwhile leaves the rest to the next opening.
-        if let Err(error) = resumed
-            && !matches!(error.cause(), Cause::Closed | Cause::Poisoned(_))
-        {
-            self.numbers.failed(&error);
-            self.tell_later(&error);
+    }
+
+    fn resume_with(&self, eraser: &mut dyn Eraser) -> Result<()> {
+        // While the eraser is held, nothing is announced.
+        let size = self.numbers.size();
+        for seq in self.open_announcements(eraser, size)? {
+            self.carry_out(eraser, seq)?;
         }
+        self.is_all_carried_out.store(true, Relaxed);
+        self.carried_out(eraser, size)
     }
 
     /// The announcements that may not be carried out: those behind the position up to which all are. That position is
