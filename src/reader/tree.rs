@@ -271,10 +271,10 @@ impl TreeCache {
         self.try_write()?;
         let mut files = self.levels.iter().filter_map(|level| level.file.as_ref());
         files.try_for_each(File::sync_data)?;
-        match &self.folder {
-            Some(folder) => File::open(folder)?.sync_all(),
-            None => Ok(()),
-        }
+        let Some(folder) = &self.folder else { return Ok(()) };
+        File::open(folder)?.sync_all()?;
+        // Its own name is not durable before.
+        folder.parent().map_or(Ok(()), |above| File::open(above)?.sync_all())
     }
 
     /// The cache as it is now for the first `size` records, for a reader on another thread: it shares the files and has

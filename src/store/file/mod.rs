@@ -126,7 +126,7 @@ impl Store for FileStore {
         let lock = self.take_lock(opening.wait)?;
         self.layout.make_folder(&self.layout.segments_folder())?;
         // Caches never decide whether a log opens (FORMAT §5).
-        let _ = self.layout.make_folder(&self.layout.caches_folder());
+        let _ = self.layout.disk.create_folder(&self.layout.caches_folder());
         let recovered = recovery::recover(&self.layout, opening)?;
         let writer = FileWriter::new(
             self.layout.clone(),
