@@ -190,6 +190,11 @@ impl Error {
         .into()
     }
 
+    /// Whether a file was not there any more: a segment that was removed between being listed and being read.
+    pub(crate) fn is_gone(&self) -> bool {
+        matches!(self.cause(), Cause::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
+    }
+
     pub(crate) fn configuration(option: &'static str, problem: impl Into<String>) -> Self {
         Cause::Configuration {
             option,

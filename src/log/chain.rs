@@ -195,7 +195,12 @@ impl Chain {
             .map_err(Cause::InvalidEvent)?;
         let draft = Draft::end(&mut line, &personal);
         let id = event.fields().id.as_deref().unwrap_or(&id);
-        Ok(self.push(records, &line[1..], &draft, IdDigest::of(id.as_bytes())))
+        Ok(self.push(
+            records,
+            line.get(1..).unwrap_or_default(),
+            &draft,
+            IdDigest::of(id.as_bytes()),
+        ))
     }
 
     /// Signs the commit. It can be called again if a signer fails.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::shared::Shared;
 use super::{AuditLog, Receipt, own};
-use crate::error::{Cause, Error, Result};
+use crate::error::{Error, Result};
 use crate::note::VerifierKey;
 use crate::record::Record;
 use crate::sign::{KeyFileError, Signer, SigningKey};
@@ -221,7 +221,7 @@ fn was_in_force(store: &dyn Store, vkey: &VerifierKey) -> Result<bool> {
     for segment in store.segments()? {
         let found = match names_key(store, &segment, &text) {
             // It was purged meanwhile: its rotations are kept.
-            Err(error) if is_gone(&error) => false,
+            Err(error) if error.is_gone() => false,
             found => found?,
         };
         if found {
@@ -258,10 +258,6 @@ fn is_about_key(line: &[u8], vkey: &str) -> bool {
     names
         .iter()
         .any(|name| record.metadata_text(name).as_deref() == Some(vkey))
-}
-
-fn is_gone(error: &Error) -> bool {
-    matches!(error.cause(), Cause::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
 /// How the line of a record of the log itself begins.

@@ -11,7 +11,7 @@ use super::progress::Meter;
 use super::ranges::Ranges;
 use super::reading::{check_segment, kept_root, lines_of, own_records};
 use super::report::Report;
-use super::run::{Plan, is_gone};
+use super::run::Plan;
 use super::segment::Rules;
 use super::summary::SegmentSummary;
 use super::trust::{self, Compared};
@@ -277,7 +277,7 @@ impl Judge<'_> {
     /// Takes the announcements that were made behind the end of the run. False if the segment in which it ends is gone.
     fn take_later_announcements(&self, summaries: &[SegmentSummary], coverage: &mut Coverage) -> Result<bool> {
         let newest = match self.store.newest_checkpoint() {
-            Err(error) if is_gone(&error) => return Ok(false),
+            Err(error) if error.is_gone() => return Ok(false),
             // What stands there is no checkpoint: it announces nothing.
             Err(error) if matches!(error.cause(), Cause::Damaged { .. }) => None,
             newest => newest?,

@@ -1,7 +1,6 @@
 //! A run over a store: which segments, on how many threads, and what to read again.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -97,7 +96,7 @@ pub(super) fn run(verifier: &Verifier, store: &dyn Store) -> Result<Report> {
     let mut known = Known::default();
     for attempt in 1..=ATTEMPTS_MAX {
         let mut plan = match Plan::new(store) {
-            Err(error) if is_gone(&error) && attempt < ATTEMPTS_MAX => continue,
+            Err(error) if error.is_gone() && attempt < ATTEMPTS_MAX => continue,
             plan => plan?,
         };
         if plan.segments.is_empty() && store.segments()?.is_empty() {
@@ -273,11 +272,6 @@ fn likeliest_first(vkeys: Vec<VerifierKey>, guess: &Guess, kept: &Kept) -> Vec<V
     let (mut known, unknown): (Vec<VerifierKey>, Vec<VerifierKey>) = vkeys.into_iter().partition(is_known);
     known.extend(unknown);
     known
-}
-
-/// Whether a segment was removed between being listed and being read.
-pub(super) fn is_gone(error: &Error) -> bool {
-    matches!(error.cause(), Cause::Io { source, .. } if source.kind() == io::ErrorKind::NotFound)
 }
 
 fn no_vkey() -> Error {

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::disk::{DiskFile, How};
 use super::layout::Layout;
 use super::lines::content_end;
-use super::reading::{check_whole, is_compressed, is_gone, open_lines};
+use super::reading::{check_whole, is_compressed, open_lines};
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Error, Result};
 use crate::record::{LINE_MAX, Line};
@@ -45,7 +45,7 @@ impl Newest {
             return Ok(Some(written.clone()));
         }
         match self.look(layout) {
-            Err(error) if is_gone(&error) => self.look(layout),
+            Err(error) if error.is_gone() => self.look(layout),
             newest => newest,
         }
     }

@@ -2,7 +2,7 @@
 
 use super::layout::Layout;
 use super::lines::FileLines;
-use crate::error::{Cause, Error, Result};
+use crate::error::{Error, Result};
 use crate::store::{LineEnd, Lines, RawLine, Segment};
 
 /// The lines of a segment from its header, or from a line not after the record `from`.
@@ -10,7 +10,7 @@ use crate::store::{LineEnd, Lines, RawLine, Segment};
 /// A segment that was replaced since it was listed, compressed or plain again, is looked for once more (FORMAT §5).
 pub(super) fn open_lines(layout: &Layout, segment: &Segment, from: u64) -> Result<Box<dyn Lines>> {
     match open_as_named(layout, &segment.name, from) {
-        Err(error) if is_gone(&error) => {
+        Err(error) if error.is_gone() => {
             let segments = layout.segments()?;
             let replaced = segments.iter().find(|replaced| replaced.first == segment.first);
             match replaced.filter(|replaced| replaced.name != segment.name) {
@@ -40,11 +40,6 @@ fn open_compressed(layout: &Layout, name: &str) -> Result<Box<dyn Lines>> {
 fn open_compressed(_: &Layout, name: &str) -> Result<Box<dyn Lines>> {
     let problem = format!("{name} is compressed: to read it, build indelible with its feature `zstd`");
     Err(Error::configuration("segments", problem))
-}
-
-/// Whether a file was not there any more.
-pub(super) fn is_gone(error: &Error) -> bool {
-    matches!(error.cause(), Cause::Io { source, .. } if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// Whether a segment of this name is compressed.
