@@ -4,85 +4,45 @@
 use std::path::Path;
 
 use super::recent::{IdDigest, RecentFile, RecentIds};
-use crate::error::Result;
+use super::tree::LogTree;
 use crate::event::recorded_id;
 use crate::merkle::Tree;
-use crate::reader::tree::TreeCache;
-use crate::reader::{self, record_at, walk_near};
+use crate::reader::{first, record_at, walk_near};
 use crate::record::RecordLine;
 use crate::store::{Head, Store};
 
 /// The tree cache and the recent ids.
 #[derive(Debug)]
 pub(super) struct Caches {
-    pub(super) tree: TreeCache,
+    pub(super) tree: LogTree,
     pub(super) recent: RecentIds,
     /// The record up to which the file of recent ids holds them.
     pub(super) saved: u64,
 }
 
 impl Caches {
-    /// Reads the caches, and from the log what they lack. One that cannot be had is done without.
+    /// Reads the caches, and from the log what they lack, but for the tree's hashes of many records: they are caught up
+    /// with once the log is open. A cache that cannot be had is done without.
     pub(super) fn open(store: &dyn Store, head: Option<&Head>) -> Self {
         let size = head.map_or(0, |head| head.tree.size());
-        let first = first(store).unwrap_or(0);
-        let folder = store.folder();
-        let tree = match &folder {
-            Some(folder) => TreeCache::open(folder, size).unwrap_or_else(|_| TreeCache::disabled()),
-            None => TreeCache::in_memory(),
-        };
-        let recent = recent_ids(store, folder.as_deref(), first, size);
+        let first = first(store).ok().flatten().unwrap_or(0);
+        let tree = LogTree::open(store, head.map_or_else(Tree::new, |head| head.tree.clone()));
+        // An error comes again where a purge needs it.
+        let _ = tree.catch_up(store, |lag| lag <= LAG_MAX);
+        let mut recent = recent_ids(store, store.folder().as_deref(), first, size);
         let saved = recent.size();
-        let mut caches = Self { tree, recent, saved };
-        if let Ok(purged) = reader::tree_at_first(store) {
-            caches.tree.set_purged(purged);
-        }
-        let is_right = |tree: &Tree| head.is_none_or(|head| head.tree == *tree);
-        let mut is_up = caches.bring_up(store, first, size).is_some_and(|tree| is_right(&tree));
-        if !is_up && caches.tree.truncate(first).is_ok() {
-            // Another log's, garbled, or with holes: what is retained is hashed anew.
-            is_up = caches.bring_up(store, first, size).is_some_and(|tree| is_right(&tree));
-        }
-        if !is_up {
-            caches.tree = TreeCache::disabled();
-        }
-        if caches.recent.size() != size {
-            caches.recent = RecentIds::new(size);
-        }
-        caches
-    }
-
-    /// Adds the records that they lack, and gives the tree over all.
-    fn bring_up(&mut self, store: &dyn Store, first: u64, size: u64) -> Option<Tree> {
-        let (cache, recent) = (&mut self.tree, &mut self.recent);
-        let mut tree = match cache.size() {
-            covered if covered < first => cache
-                .skip_to(first)
-                .ok()
-                .and_then(|()| reader::tree_at_first(store).ok()),
-            covered if covered == first => reader::tree_at_first(store).ok(),
-            covered => cache.tree_at(covered),
-        };
-        let from = recent.size().min(tree.as_ref().map_or(size, Tree::size));
-        let walked = walk_near(store, from, size, |leaf| {
-            if let Some(tree) = tree.as_mut().filter(|tree| tree.size() == leaf.seq) {
-                reader::push(tree, cache, &leaf);
-            }
-            if recent.size() == leaf.seq {
-                recent.push(leaf.record.map_or(IdDigest::NONE, id_of));
-            }
+        let walked = walk_near(store, saved, size, |leaf| {
+            recent.push(leaf.record.map_or(IdDigest::NONE, id_of));
         });
-        walked.ok()?;
-        tree.filter(|tree| tree.size() == size)
+        if walked.is_err() {
+            recent = RecentIds::new(size);
+        }
+        Self { tree, recent, saved }
     }
 }
 
 pub(super) fn id_of(record: &RecordLine<'_>) -> IdDigest {
     recorded_id(record.event).map_or(IdDigest::NONE, |id| IdDigest::of(id.as_bytes()))
-}
-
-fn first(store: &dyn Store) -> Result<u64> {
-    Ok(store.segments()?.first().map_or(0, |segment| segment.first))
 }
 
 /// The recent ids in the cache, as far as they are those of this log.
@@ -104,7 +64,7 @@ fn is_of(store: &dyn Store, ids: &RecentIds, size: u64) -> bool {
     let (oldest, newest) = (ids.oldest(), ids.size());
     let mut fits = (oldest..newest).rev().take(ERASED_MAX).filter_map(|seq| {
         // An erased record says nothing.
-        let (record, _) = record_at(store, seq, size).ok()?;
+        let record = record_at(store, seq, size).ok()?;
         let id = recorded_id(record.event_json()?.as_bytes())?;
         Some(ids.at(seq) == Some(&IdDigest::of(id.as_bytes())))
     });
@@ -113,6 +73,9 @@ fn is_of(store: &dyn Store, ids: &RecentIds, size: u64) -> bool {
 
 /// How many erased records are looked past.
 const ERASED_MAX: usize = 16;
+
+/// So many records' hashes are read before the log is open: many times what the files lag the log after a crash.
+const LAG_MAX: u64 = 16 * 1024;
 
 #[cfg(test)]
 mod tests;

@@ -21,7 +21,7 @@ use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, Given, recorded_id};
 use crate::reader::tree::TreeCache;
-use crate::reader::{push, record_at, walk_near};
+use crate::reader::{push, record_and_commit, walk_near};
 use crate::sign::{SignError, Signer};
 use crate::store::{Head, Store, Writer};
 
@@ -134,7 +134,7 @@ impl Core {
         if seq >= durable {
             return Some(Retry::Later);
         }
-        let (record, size) = match record_at(shared.store.as_ref(), seq, durable) {
+        let (record, size) = match record_and_commit(shared.store.as_ref(), seq, durable) {
             Ok(found) => found,
             // What is purged has no id any more.
             Err(_) if is_purged(shared.store.as_ref(), seq) => return None,
@@ -301,7 +301,7 @@ impl Disk {
             return Err(shared.ended());
         };
         let commit = records.commit(&checkpoint);
-        let bytes = commit.bytes.len();
+        let (first, bytes) = (commit.first(), commit.bytes.len());
         if let Err(error) = writer.append(&commit) {
             let is_conflict = matches!(error.cause(), Cause::Conflict { .. });
             if !(is_conflict && shared.store.is_shared()) {
@@ -313,7 +313,7 @@ impl Disk {
         shared
             .numbers
             .committed(records.size(), records.hashes().len(), bytes, began.elapsed());
-        shared.tree().extend(records.hashes(), records.subtrees(), bytes);
+        shared.tree().extend(first, records.hashes(), records.subtrees(), bytes);
         shared.follow.publish(checkpoint);
         Ok(())
     }

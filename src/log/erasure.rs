@@ -148,6 +148,7 @@ impl Shared {
             }
             .into());
         }
+        self.catch_up()?;
         self.with_eraser(|eraser| {
             let segments = self.store.segments()?;
             let first = segments.first().map_or(0, |segment| segment.first);
@@ -170,6 +171,7 @@ impl Shared {
 
     /// The hashes of purged records are nowhere but in the tree cache.
     fn sync_tree(&self, boundary: u64) -> Result<()> {
+        self.catch_up()?;
         self.tree()
             .sync(boundary)
             .map_err(|error| Error::io("sync", &self.store.folder().unwrap_or_default().join("tree"), error))
@@ -241,8 +243,14 @@ impl Shared {
         Some(self.store.folder()?.join("tree").join("announced"))
     }
 
-    /// Takes up again what a crash interrupted, in the background.
-    pub(super) fn resume_erasures(&self) {
+    /// Takes up what the last opening left undone: the tree cache, then the erasures that a crash interrupted.
+    pub(super) fn take_up(&self) {
+        // An error comes again where a purge needs the cache.
+        let _ = self.catch_up();
+        self.resume_erasures();
+    }
+
+    fn resume_erasures(&self) {
         // A log that has ended has no eraser any more.
         let _ = self.with_eraser(|eraser| {
             self.resume_with(eraser).inspect_err(|error| {
@@ -328,7 +336,7 @@ impl Shared {
         let Some(newest) = newest else { return Ok(()) };
         let size = newest.checkpoint().size();
         let view = self.tree().view(size).ok();
-        let (record, _) = crate::reader::record_at(self.store.as_ref(), seq, size)?;
+        let record = crate::reader::record_at(self.store.as_ref(), seq, size)?;
         let proof = crate::reader::prove(self.store.as_ref(), seq, newest, view)?;
         if proof.verify(record.hash(), &vkey).is_err() {
             return Err(Error::damaged(

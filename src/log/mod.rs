@@ -19,6 +19,7 @@ mod recent;
 mod rotation;
 mod shared;
 mod ticket;
+mod tree;
 mod turn;
 
 use std::fmt;
@@ -82,7 +83,7 @@ impl AuditLog {
         if handle.shared.place.is_some() {
             handle.spawn("indelible-place", keep_place)?;
         }
-        handle.spawn("indelible-erase", Shared::resume_erasures)?;
+        handle.spawn("indelible-erase", Shared::take_up)?;
         Ok(Self {
             handle: Arc::new(handle),
         })

@@ -44,13 +44,9 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         head,
         moved,
     } = opened;
-    let Caches {
-        mut tree,
-        recent,
-        saved,
-    } = Caches::open(store.as_ref(), head.as_ref());
+    let Caches { tree, recent, saved } = Caches::open(store.as_ref(), head.as_ref());
     let missing = match &place {
-        Some(place) => check_place(&builder, place, store.as_ref(), head.as_ref(), &mut tree)?,
+        Some(place) => check_place(&builder, place, store.as_ref(), head.as_ref(), &mut tree.cache())?,
         None => None,
     };
     let recent_file = store.folder().and_then(|folder| RecentFile::open(&folder, saved).ok());
@@ -87,7 +83,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         assistant,
         core: Mutex::new(core),
         disk: Mutex::new(Disk { writer: Some(writer) }),
-        tree: Mutex::new(tree),
+        tree,
         eraser: Mutex::new(Some(eraser)),
         numbers: Numbers::new(size),
         follow: Follow::default(),

@@ -15,6 +15,7 @@ use super::numbers::Numbers;
 use super::place::Place;
 use super::queue::{Entry, Queue};
 use super::ticket::Receipt;
+use super::tree::LogTree;
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, Redaction};
 use crate::note::{Origin, VerifierKey};
@@ -30,7 +31,7 @@ pub(crate) struct Shared {
     pub(super) assistant: Arc<Assistant>,
     pub(super) core: Mutex<Core>,
     pub(super) disk: Mutex<Disk>,
-    pub(super) tree: Mutex<TreeCache>,
+    pub(super) tree: LogTree,
     pub(super) eraser: Mutex<Option<Box<dyn Eraser>>>,
     pub(super) numbers: Numbers,
     pub(super) follow: Follow,
@@ -99,7 +100,19 @@ impl Shared {
     }
 
     pub(super) fn tree(&self) -> MutexGuard<'_, TreeCache> {
-        self.tree.lock().unwrap_or_else(PoisonError::into_inner)
+        self.tree.cache()
+    }
+
+    /// Brings the tree cache up to the log's head.
+    ///
+    /// # Errors
+    ///
+    /// Also where the log ends first.
+    pub(super) fn catch_up(&self) -> Result<()> {
+        match self.tree.catch_up(self.store.as_ref(), |_| !self.is_closing())? {
+            true => Ok(()),
+            false => Err(self.ended()),
+        }
     }
 
     /// The key in force.
@@ -202,7 +215,12 @@ impl Shared {
         }
         self.nothing_interrupted();
         self.assistant.end();
-        // The next writer comes in once the eraser is gone, and has the second place to itself.
+        self.let_go();
+    }
+
+    /// The next writer comes in once the eraser is gone, and has the caches and the second place to itself.
+    fn let_go(&self) {
+        self.tree.rest();
         self.eraser.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.follow.end();
     }
@@ -223,8 +241,7 @@ pub(super) fn guarded(shared: &Shared, run: fn(&Shared)) {
         shared.assistant.abandon();
         // Each promise that is dropped says that the log has ended.
         while shared.queue.take(usize::MAX).is_some() {}
-        shared.eraser.lock().unwrap_or_else(PoisonError::into_inner).take();
-        shared.follow.end();
+        shared.let_go();
         shared.tell_untold();
     }
 }

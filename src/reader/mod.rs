@@ -15,7 +15,7 @@ use crate::proof::Proof;
 use crate::record::{Line, Record};
 use crate::store::{LineEnd, Lines, Segment, Store};
 use tree::TreeCache;
-pub(crate) use walk::{push, tree_at_first, walk_near};
+pub(crate) use walk::{first, push, tree_at_first, walk_near};
 
 /// Reads a log: records, the newest checkpoint, proofs. It verifies nothing: a `Verifier` does.
 ///
@@ -73,7 +73,7 @@ impl LogReader {
         let size = self
             .checkpoint()?
             .map_or(0, |checkpoint| checkpoint.checkpoint().size());
-        record_at(self.store.as_ref(), seq, size).map(|(record, _)| record)
+        record_at(self.store.as_ref(), seq, size)
     }
 
     /// The records in a range of `seq`, in order. A range that begins before the first record that is not purged begins
@@ -112,11 +112,7 @@ impl LogReader {
     /// [`Cause::NoRecord`] where the record is purged or not recorded yet, [`Cause::Damaged`] where the log's hashes do
     /// not lead to its checkpoint.
     pub fn prove(&self, seq: u64) -> Result<Proof> {
-        let no_record = || Cause::NoRecord {
-            seq,
-            problem: "the log is empty".into(),
-        };
-        let checkpoint = self.checkpoint()?.ok_or_else(no_record)?;
+        let checkpoint = self.checkpoint()?.ok_or_else(|| no_record(seq, "the log is empty"))?;
         let cache = match self.store.folder() {
             Some(folder) => TreeCache::open_read(&folder, checkpoint.checkpoint().size()).ok(),
             None => None,
@@ -236,43 +232,55 @@ fn lines_near(store: &dyn Store, mut wanted: impl FnMut(u64) -> u64) -> Result<O
     }
 }
 
+/// A record of a log that has `size` of them.
+pub(crate) fn record_at(store: &dyn Store, seq: u64, size: u64) -> Result<Record> {
+    find_record(store, seq, size).map(|(record, ..)| record)
+}
+
 /// A record, and the size of the checkpoint that covers it first.
-pub(crate) fn record_at(store: &dyn Store, seq: u64, size: u64) -> Result<(Record, u64)> {
-    let gone = |problem: &str| {
-        Error::from(Cause::NoRecord {
-            seq,
-            problem: problem.into(),
-        })
-    };
-    if seq >= size {
-        return Err(gone("it is not recorded yet"));
-    }
-    let Some((segment, mut lines)) = lines_near(store, |_| seq)? else {
-        return Err(gone("it is purged"));
-    };
-    // Most lines are not looked into: a record says its `seq` last.
-    let ending = format!("\"seq\":{seq}}}");
-    let mut found = None;
-    while let Some(raw) = lines.next_line()? {
-        if raw.end != LineEnd::Whole {
-            break;
-        }
-        let damaged = |problem: String| Error::damaged(&segment.name, None, format!("near seq {seq}: {problem}"));
-        let is_checkpoint = raw.bytes.starts_with(b"{\"checkpoint\":");
-        if !(is_checkpoint && found.is_some() || raw.bytes.ends_with(ending.as_bytes())) {
+pub(crate) fn record_and_commit(store: &dyn Store, seq: u64, size: u64) -> Result<(Record, u64)> {
+    let (record, segment, mut lines) = find_record(store, seq, size)?;
+    while let Some(raw) = lines.next_line()?.filter(|raw| raw.end == LineEnd::Whole) {
+        if !raw.bytes.starts_with(b"{\"checkpoint\":") {
             continue;
         }
+        let damaged = |problem: String| Error::damaged(&segment.name, None, format!("near seq {seq}: {problem}"));
         let line = Line::parse(raw.bytes).map_err(|error| damaged(error.to_string()))?;
-        if line.seq() == Some(seq) {
-            found = Some(Record::from_line_parts(line).map_err(damaged)?);
-        } else if let Line::Checkpoint(note) = line
-            && let Some(record) = found.take()
-        {
+        if let Line::Checkpoint(note) = line {
             let checkpoint: SignedCheckpoint = note.parse().map_err(|error| damaged(format!("{error}")))?;
             return Ok((record, checkpoint.checkpoint().size()));
         }
     }
-    Err(gone("its segment does not hold it"))
+    Err(no_record(seq, "no checkpoint covers it"))
+}
+
+/// A record, its segment and the lines that follow it.
+fn find_record(store: &dyn Store, seq: u64, size: u64) -> Result<(Record, Segment, Box<dyn Lines + '_>)> {
+    if seq >= size {
+        return Err(no_record(seq, "it is not recorded yet"));
+    }
+    let Some((segment, mut lines)) = lines_near(store, |_| seq)? else {
+        return Err(no_record(seq, "it is purged"));
+    };
+    // Most lines are not looked into: a record says its `seq` last.
+    let ending = format!("\"seq\":{seq}}}");
+    while let Some(raw) = lines.next_line()?.filter(|raw| raw.end == LineEnd::Whole) {
+        if !raw.bytes.ends_with(ending.as_bytes()) {
+            continue;
+        }
+        let damaged = |problem: String| Error::damaged(&segment.name, None, format!("near seq {seq}: {problem}"));
+        let line = Line::parse(raw.bytes).map_err(|error| damaged(error.to_string()))?;
+        if line.seq() == Some(seq) {
+            let record = Record::from_line_parts(line).map_err(damaged)?;
+            return Ok((record, segment, lines));
+        }
+    }
+    Err(no_record(seq, "its segment does not hold it"))
+}
+
+fn no_record(seq: u64, problem: &str) -> Error {
+    let problem = problem.into();
+    Cause::NoRecord { seq, problem }.into()
 }
 
 /// A proof of `seq` under `checkpoint`, from the cache where it is right, else from the log.
@@ -283,7 +291,7 @@ pub(crate) fn prove(
     cache: Option<TreeCache>,
 ) -> Result<Proof> {
     let (size, root) = (checkpoint.checkpoint().size(), checkpoint.checkpoint().root());
-    let (record, _) = record_at(store, seq, size)?;
+    let record = record_at(store, seq, size)?;
     let sound = |path: &Vec<Hash>| merkle::verify_inclusion(seq, size, record.hash(), path, &root).is_ok();
     let from_cache = cache.and_then(|mut cache| {
         walk::complete(store, &mut cache, size).ok()?;
@@ -305,8 +313,8 @@ pub(crate) fn prove(
     Proof::new(seq, path, checkpoint).map_err(|error| Error::damaged("segments", None, error.to_string()))
 }
 
-/// Whether the tree of `size` with `root` contains that of `old_size` with `old_root`: by a consistency proof, so that
-/// no cache is trusted.
+/// Whether the tree of `size` with `root` contains that of `old_size` with `old_root`: by a consistency proof, or by
+/// the records, so that no cache is trusted.
 pub(crate) fn contains(
     store: &dyn Store,
     (old_size, old_root): (u64, Hash),
@@ -316,6 +324,9 @@ pub(crate) fn contains(
     let sound = |proof: &Vec<Hash>| merkle::verify_consistency(old_size, &old_root, size, &root, proof).is_ok();
     if merkle::consistency_proof(cache, old_size, size).is_ok_and(|proof| sound(&proof)) {
         return Ok(true);
+    }
+    if let Some(roots) = walk::roots(store, old_size, size)? {
+        return Ok(roots == (old_root, root));
     }
     let ask = |reader: &mut dyn HashReader<Error = ProofError>| merkle::consistency_proof(reader, old_size, size);
     Ok(sound(&walk::answer(store, size, ask)?))

@@ -20,6 +20,8 @@ pub(crate) struct TreeCache {
     folder: Option<PathBuf>,
     levels: Vec<Level>,
     unwritten_bytes: usize,
+    /// How many records the log has. It is behind while it covers fewer of them.
+    due: u64,
     /// The tree of the records that are purged: what was lost of the hashes below its peaks is nowhere else.
     purged: Tree,
     /// Nothing is kept: what would be needed before it could not be read.
@@ -79,12 +81,13 @@ impl Level {
 }
 
 impl TreeCache {
-    /// A cache in memory alone.
-    pub(crate) fn in_memory() -> Self {
+    /// A cache in memory alone, of a log that has `size` records.
+    pub(crate) fn in_memory(size: u64) -> Self {
         Self {
             folder: None,
             levels: Vec::new(),
             unwritten_bytes: 0,
+            due: size,
             purged: Tree::new(),
             disabled: false,
         }
@@ -94,22 +97,24 @@ impl TreeCache {
     pub(crate) fn disabled() -> Self {
         Self {
             disabled: true,
-            ..Self::in_memory()
+            ..Self::in_memory(0)
         }
     }
 
     /// The cache in a log directory, as far as it covers the first `size` records, for writing.
     pub(crate) fn open(folder: &Path, size: u64) -> io::Result<Self> {
-        Self::with_files(folder, size, open_for_writing)
+        let folder = folder.join("tree");
+        let mut cache = Self::with_files(&folder, size, open_for_writing)?;
+        cache.folder = Some(folder);
+        Ok(cache)
     }
 
-    /// The same, for reading.
+    /// The same, for reading: nothing is written.
     pub(crate) fn open_read(folder: &Path, size: u64) -> io::Result<Self> {
-        Self::with_files(folder, size, |path| File::open(path))
+        Self::with_files(&folder.join("tree"), size, |path| File::open(path))
     }
 
     fn with_files(folder: &Path, size: u64, open: impl Fn(&Path) -> io::Result<File>) -> io::Result<Self> {
-        let folder = folder.join("tree");
         let mut levels: Vec<Level> = Vec::new();
         for level in 0..=merkle::TILE_LEVEL_MAX {
             let covered = size >> (8 * u32::from(level));
@@ -135,9 +140,10 @@ impl TreeCache {
             });
         }
         let mut cache = Self {
-            folder: Some(folder),
+            folder: None,
             levels,
             unwritten_bytes: 0,
+            due: size,
             purged: Tree::new(),
             disabled: false,
         };
@@ -222,10 +228,20 @@ impl TreeCache {
         Ok(())
     }
 
-    /// Takes the hashes of the next records, and of the subtrees of tile levels that are complete with them.
-    /// `log_bytes` is what they take in the log.
-    pub(crate) fn extend(&mut self, hashes: &[Hash], subtrees: &[(u32, Hash)], log_bytes: usize) {
-        if self.disabled {
+    /// How many records it covers at its end.
+    pub(crate) fn due(&self) -> u64 {
+        self.due
+    }
+
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled
+    }
+
+    /// Takes the hashes of new records from `first` on, and of the subtrees of tile levels that are complete with them.
+    /// `log_bytes` is what they take in the log. While the cache is behind, it only notes that they are due.
+    pub(crate) fn extend(&mut self, first: u64, hashes: &[Hash], subtrees: &[(u32, Hash)], log_bytes: usize) {
+        self.due = self.due.max(first + hashes.len() as u64);
+        if self.size() != first || self.disabled {
             return;
         }
         self.level(0).pending.extend_from_slice(hashes);
@@ -298,6 +314,7 @@ impl TreeCache {
             folder: None,
             levels,
             unwritten_bytes: 0,
+            due: size,
             purged: self.purged.clone(),
             disabled: false,
         })

@@ -97,20 +97,43 @@ fn walk_segment(
 ///
 /// # Errors
 ///
-/// Where there is no segment, or it does not begin with a header.
+/// Where there is no header, or none of this form.
 pub(crate) fn tree_at_first(store: &dyn Store) -> Result<Tree> {
     let segments = store.segments()?;
-    let Some(first) = segments.first() else {
-        return Ok(Tree::new());
-    };
-    let damaged = |problem: String| Error::damaged(&first.name, Some(1), problem);
-    let mut lines = store.lines(first, 0)?;
+    segments
+        .first()
+        .map_or(Ok(Tree::new()), |first| tree_before(store, first))
+}
+
+/// The tree of the records before a segment, as its header has it.
+fn tree_before(store: &dyn Store, segment: &Segment) -> Result<Tree> {
+    let damaged = |problem: String| Error::damaged(&segment.name, Some(1), problem);
+    let mut lines = store.lines(segment, 0)?;
     match lines.next_line()?.map(|raw| Line::parse(raw.bytes)) {
         Some(Ok(Line::Header(header))) => {
             Tree::from_peaks(header.first, header.peaks).map_err(|error| damaged(error.to_string()))
         }
         _ => Err(damaged("no segment header".into())),
     }
+}
+
+/// The roots of the first `old_size` and of the first `size` records, by the records from the segment on that holds the
+/// first of them; `None` where that is purged. Where the second root is right, the header that this begins with is, and
+/// so is the first one.
+pub(super) fn roots(store: &dyn Store, old_size: u64, size: u64) -> Result<Option<(Hash, Hash)>> {
+    let segments = store.segments()?;
+    let Some(segment) = segments.iter().rfind(|segment| segment.first <= old_size) else {
+        return Ok(None);
+    };
+    let mut tree = tree_before(store, segment)?;
+    let mut old_root = (tree.size() == old_size).then(|| tree.root());
+    walk_near(store, tree.size(), size, |leaf| {
+        tree.push(leaf.hash);
+        if tree.size() == old_size {
+            old_root = Some(tree.root());
+        }
+    })?;
+    Ok(old_root.map(|old_root| (old_root, tree.root())))
 }
 
 /// Brings a cache that lacks few records up to `size`.
@@ -145,7 +168,7 @@ pub(crate) fn push(tree: &mut Tree, cache: &mut TreeCache, leaf: &Leaf<'_>) {
             subtrees.push((level, hash));
         }
     });
-    cache.extend(&[leaf.hash], &subtrees, leaf.bytes);
+    cache.extend(leaf.seq, &[leaf.hash], &subtrees, leaf.bytes);
 }
 
 /// Asks for a proof with the nodes of the tree that it takes, found by going over all records; over those that are left
@@ -167,7 +190,7 @@ pub(super) fn answer<T>(
 }
 
 /// The first record that is not purged.
-pub(super) fn first(store: &dyn Store) -> Result<Option<u64>> {
+pub(crate) fn first(store: &dyn Store) -> Result<Option<u64>> {
     Ok(store.segments()?.first().map(|segment| segment.first))
 }
 
