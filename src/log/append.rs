@@ -13,6 +13,7 @@ use super::recent::IdDigest;
 use super::shared::{Shared, try_lock};
 use super::ticket::{Receipt, Ticket};
 use super::turn::Turn;
+use super::work::Work;
 use crate::error::{Cause, Result};
 use crate::event::{Event, Fill, Given};
 use crate::record::Draft;
@@ -136,7 +137,7 @@ impl Shared {
             .map_err(Cause::InvalidEvent)?;
         let draft = Draft::end(line, personal);
         let line = line.get(1..).unwrap_or_default();
-        let (ticket, promise) = Ticket::new();
+        let (ticket, promise) = Ticket::new(self.queue.process());
         let entry = Entry {
             draft,
             length: line.len(),
@@ -152,18 +153,18 @@ impl Shared {
         let Some(core) = try_lock(&self.core) else {
             return Ok(Some(entry));
         };
+        let _answering = self.answering();
         if core.prepared.is_some() || !self.queue.is_idle()? || try_lock(&self.disk).is_none() {
             return Ok(Some(entry));
         }
         // The store, the signer and the clock are the host's code. What they leave half done must not be built upon.
-        IS_COMMITTING.set(true);
+        let _work = Work::begin(self);
         let mut turn = TURN.try_with(Cell::take).ok().flatten().unwrap_or_default();
         let done = catch_unwind(AssertUnwindSafe(|| {
             turn.with_one(line, entry);
             committer::commit(self, core, &mut turn);
             turn.answer(self);
         }));
-        IS_COMMITTING.set(false);
         match done {
             Ok(()) if turn.is_small() => drop(TURN.try_with(|kept| kept.set(Some(turn)))),
             Ok(()) => {}
@@ -171,11 +172,6 @@ impl Shared {
         }
         Ok(None)
     }
-}
-
-/// Whether this thread is in the middle of a commit, in code of the host's.
-pub(super) fn is_committing() -> bool {
-    IS_COMMITTING.get()
 }
 
 /// What a thread writes its events into, again and again.
@@ -192,6 +188,4 @@ thread_local! {
     };
 
     static TURN: Cell<Option<Turn>> = const { Cell::new(None) };
-
-    static IS_COMMITTING: Cell<bool> = const { Cell::new(false) };
 }

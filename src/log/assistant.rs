@@ -39,6 +39,8 @@ enum Doing {
     Waiting,
     Answering,
     Telling,
+    /// The thread has panicked.
+    Gone,
 }
 
 enum Work {
@@ -147,7 +149,7 @@ impl Assistant {
     /// The thread is gone.
     pub(super) fn abandon(&self) {
         let mut state = self.state();
-        (state.turn, state.tell, state.doing) = (None, false, Doing::Other);
+        (state.turn, state.tell, state.doing) = (None, false, Doing::Gone);
         self.done.notify_all();
     }
 }

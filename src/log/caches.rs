@@ -32,7 +32,7 @@ impl Caches {
         let mut recent = recent_ids(store, store.folder().as_deref(), first, size);
         let saved = recent.size();
         let walked = walk_near(store, saved, size, |leaf| {
-            recent.push(leaf.record.map_or(IdDigest::NONE, id_of));
+            recent.push(leaf.record().map_or(IdDigest::NONE, id_of));
         });
         if walked.is_err() {
             recent = RecentIds::new(size);

@@ -14,9 +14,10 @@ use super::own;
 use super::queue::Entry;
 use super::recent::{IdDigest, RecentFile};
 use super::rotation::LogSigner;
-use super::shared::Shared;
+use super::shared::{Alone, Shared};
 use super::ticket::Receipt;
 use super::turn::{Cursor, Turn};
+use super::work::{Work, call_host};
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, Given, recorded_id};
@@ -110,6 +111,12 @@ impl Core {
             if !records.fits(line.len()) && !records.is_empty() {
                 return;
             }
+            // Behind another writer's records, what was answered is met once more.
+            if entry.given.is_some() && entry.promise.is_kept() {
+                next.entry += 1;
+                next.byte += entry.length;
+                continue;
+            }
             match entry
                 .given
                 .and_then(|given| self.first_receipt(shared, entry, given, line))
@@ -166,6 +173,7 @@ impl Core {
     ) -> Result<SignedCheckpoint> {
         let mut pause = SIGN_AGAIN_FIRST;
         loop {
+            let close_by = shared.close_by();
             let in_force = self.signer.signer.as_ref();
             let signers = match successor {
                 Some(new) => &[in_force, new][..],
@@ -192,7 +200,7 @@ impl Core {
                     if left.is_zero() {
                         return Err(error);
                     }
-                    std::thread::sleep(pause.min(left));
+                    shared.pause(pause.min(left), close_by);
                     pause = (pause * 2).min(SIGN_AGAIN_LAST);
                 }
             }
@@ -262,7 +270,7 @@ impl Core {
             let (from, to) = (tree.size(), head.tree.size());
             let walked = walk_near(shared.store.as_ref(), from, to, |leaf| {
                 push(&mut tree, &mut cache, &leaf);
-                ids.push(leaf.record.map_or(IdDigest::NONE, id_of));
+                ids.push(leaf.record().map_or(IdDigest::NONE, id_of));
             });
             if walked.is_err() || tree != head.tree {
                 *cache = TreeCache::disabled();
@@ -283,7 +291,10 @@ impl Core {
         if let Some(file) = &mut self.recent_file {
             file.save(self.chain.recent(), shared.numbers.size());
         }
-        let closed = disk.writer.take().map_or(Ok(()), |mut writer| writer.close());
+        let closed = disk
+            .writer
+            .take()
+            .map_or(Ok(()), |mut writer| call_host("the store", || writer.close()));
         stopped.map(drop).and(closed)
     }
 }
@@ -302,7 +313,7 @@ impl Disk {
         };
         let commit = records.commit(&checkpoint);
         let (first, bytes) = (commit.first(), commit.bytes.len());
-        if let Err(error) = writer.append(&commit) {
+        if let Err(error) = call_host("the store", || writer.append(&commit)) {
             let is_conflict = matches!(error.cause(), Cause::Conflict { .. });
             if !(is_conflict && shared.store.is_shared()) {
                 self.writer = None;
@@ -326,6 +337,7 @@ enum Retry {
 
 /// The committer's thread, from the opening to the end of the log.
 pub(super) fn run(shared: &Shared) {
+    let _work = Work::begin(shared);
     let (mut turn, mut gathering) = (Turn::default(), Gathering::default());
     while shared.queue.wait() {
         let mut core = shared.core();
@@ -349,9 +361,10 @@ pub(super) fn run(shared: &Shared) {
     }
     // A rotation of the key file comes to its end first: then it is the next writer's.
     let _rotation = shared.rotation();
-    let (mut core, mut disk) = shared.alone();
-    let closed = core.close(shared, &mut disk);
-    drop((core, disk));
+    let closed = shared.alone().and_then(|mut alone| {
+        let Alone { core, disk, .. } = &mut alone;
+        core.close(shared, disk)
+    });
     shared.finish(closed);
 }
 
@@ -382,8 +395,9 @@ impl Gathering {
 
 /// Prepares the next commit, on the assistant's thread, unless that was done. Gives a turn back that was not needed.
 pub(super) fn prepare_next(shared: &Shared, mut turn: Turn) -> Option<Turn> {
+    let _work = Work::begin(shared);
     let mut core = shared.core();
-    if core.prepared.is_some() || shared.store.is_shared() {
+    if core.prepared.is_some() || shared.store.is_shared() || shared.failure().is_some() {
         return Some(turn);
     }
     let Some(batch) = shared.queue.take_to_prepare() else {

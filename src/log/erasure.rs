@@ -13,6 +13,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::shared::Shared;
+use super::work::{Work, call_host, check_not_at_work};
 use super::{AuditLog, Receipt, own};
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, recorded_id};
@@ -111,7 +112,7 @@ impl Shared {
         for (from, to) in ranges {
             let mut start = *from;
             crate::reader::walk_near(self.store.as_ref(), *from, to + 1, |leaf| {
-                if leaf.record.is_some_and(RecordLine::is_own) {
+                if leaf.record().is_some_and(RecordLine::is_own) {
                     if start < leaf.seq {
                         split.push((start, leaf.seq - 1));
                     }
@@ -126,6 +127,7 @@ impl Shared {
     }
 
     fn erase(&self, ranges: &[(u64, u64)], what: Erasure, reason: &str) -> Result<Vec<Receipt>> {
+        check_not_at_work(self, "erase")?;
         let mut receipts = Vec::new();
         for part in ranges.chunks(RANGES_MAX) {
             let event = own::erased(part, what, reason);
@@ -141,6 +143,7 @@ impl Shared {
     }
 
     fn purge(&self, before: u64) -> Result<u64> {
+        check_not_at_work(self, "purge")?;
         if before > self.numbers.size() {
             return Err(Cause::NoRecord {
                 seq: before,
@@ -178,8 +181,10 @@ impl Shared {
     }
 
     fn with_eraser<T>(&self, step: impl FnOnce(&mut dyn Eraser) -> Result<T>) -> Result<T> {
+        self.queue.check_process()?;
         let mut eraser = self.eraser.lock().unwrap_or_else(PoisonError::into_inner);
-        step(eraser.as_deref_mut().ok_or_else(|| self.ended())?)
+        let eraser = eraser.as_deref_mut().ok_or_else(|| self.ended())?;
+        call_host("the store", || step(eraser))
     }
 
     /// Announces, then does what was announced. What fails half-way is left to the next opening, whatever is done until
@@ -191,7 +196,8 @@ impl Shared {
         step: impl FnOnce(&mut dyn Eraser) -> Result<T>,
     ) -> Result<(Receipt, T)> {
         let receipt = self.announce(eraser, event)?;
-        let done = step(eraser).inspect_err(|_| self.is_all_carried_out.store(false, Relaxed))?;
+        let done = call_host("the store", || step(eraser));
+        let done = done.inspect_err(|_| self.is_all_carried_out.store(false, Relaxed))?;
         self.carried_out(eraser, receipt.size)?;
         Ok((receipt, done))
     }
@@ -208,9 +214,10 @@ impl Shared {
 
     /// Ends the segment, so that the eraser may touch every record.
     fn seal(&self) -> Result<()> {
+        let _work = Work::begin(self);
         let mut disk = self.disk();
         let writer = disk.writer.as_mut().ok_or_else(|| self.ended())?;
-        writer.seal().inspect_err(|error| {
+        call_host("the store", || writer.seal()).inspect_err(|error| {
             disk.writer = None;
             self.poison(error);
         })
@@ -243,11 +250,11 @@ impl Shared {
         Some(self.store.folder()?.join("tree").join("announced"))
     }
 
-    /// Takes up what the last opening left undone: the tree cache, then the erasures that a crash interrupted.
+    /// Takes up what the last opening left undone: the erasures that a crash interrupted, and the tree cache.
     pub(super) fn take_up(&self) {
+        self.resume_erasures();
         // An error comes again where a purge needs the cache.
         let _ = self.catch_up();
-        self.resume_erasures();
     }
 
     fn resume_erasures(&self) {
@@ -334,6 +341,7 @@ impl Shared {
             (self.follow.newest(), core.signer.vkey().clone())
         };
         let Some(newest) = newest else { return Ok(()) };
+        self.catch_up()?;
         let size = newest.checkpoint().size();
         let view = self.tree().view(size).ok();
         let record = crate::reader::record_at(self.store.as_ref(), seq, size)?;

@@ -21,6 +21,7 @@ mod shared;
 mod ticket;
 mod tree;
 mod turn;
+mod work;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -99,14 +100,11 @@ impl AuditLog {
     ///
     /// The event was not recorded. [`Error::kind`] says what to do. (After [`Cause::Io`] the log must be opened anew,
     /// and whether the event is in it then is to be seen there: give it an `id`, and a retry gets its first receipt.)
-    /// [`Cause::Configuration`] where it is called on a thread of the log's own, in a callback, say: it would wait for
-    /// itself.
+    /// [`Cause::Configuration`] where a signer, a store, a clock or a waker calls it while the log waits for that: it
+    /// would wait for itself. [`submit`](Self::submit) does not wait.
     pub fn append(&self, event: Event) -> Result<Receipt> {
         let shared = self.shared();
-        if append::is_committing() || self.handle.is_committer() {
-            let problem = "it would wait for the commit that it is called in";
-            return Err(Error::configuration("append", problem));
-        }
+        work::check_not_at_work(shared, "append")?;
         let ticket = shared.prepare(event, |line, entry, ticket| {
             if let Some(entry) = shared.append_alone(line, entry)? {
                 shared
@@ -219,12 +217,13 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// [`Cause::TimedOut`] if that takes longer than `limit`: it goes on in the background. The failure of the log, if
-    /// it failed.
+    /// [`Cause::TimedOut`] if that takes longer than `limit`: it goes on in the background, as it does where this is called
+    /// in a callback of the log. The failure of the log, if it failed.
     pub fn close(&self, limit: Duration) -> Result<()> {
         let shared = self.shared();
+        shared.queue.check_process()?;
         shared.end_within(limit);
-        if self.handle.is_own_thread() {
+        if self.handle.is_own_thread() || work::is_at_work(shared) {
             return Ok(());
         }
         if !shared.follow.wait_ended(limit) {
@@ -251,7 +250,7 @@ impl fmt::Debug for AuditLog {
 #[derive(Debug)]
 struct Handle {
     shared: Arc<Shared>,
-    /// The log's own threads: the committer first.
+    /// The log's own threads.
     own: Vec<ThreadId>,
 }
 
@@ -267,10 +266,6 @@ impl Handle {
         Ok(())
     }
 
-    fn is_committer(&self) -> bool {
-        self.own.first() == Some(&std::thread::current().id())
-    }
-
     /// Whether this is one of the log's own threads: a callback of the host's may hold the last clone. It must not wait
     /// for itself.
     fn is_own_thread(&self) -> bool {
@@ -280,10 +275,13 @@ impl Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        let limit = self.shared.options.drop_deadline;
-        self.shared.end_within(limit);
+        let (shared, limit) = (&self.shared, self.shared.options.drop_deadline);
+        if shared.queue.check_process().is_err() {
+            return;
+        }
+        shared.end_within(limit);
         // Where the committer could not be started there is nobody to wait for.
-        if !self.is_own_thread() && !self.own.is_empty() {
+        if !self.is_own_thread() && !work::is_at_work(shared) && !self.own.is_empty() {
             self.shared.follow.wait_ended(limit);
         }
     }

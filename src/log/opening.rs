@@ -6,7 +6,7 @@
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use super::assistant::Assistant;
@@ -91,7 +91,9 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         failure: Mutex::default(),
         untold: Mutex::default(),
         close_by: Mutex::default(),
+        closing: Condvar::new(),
         rotation: Mutex::default(),
+        answering: RwLock::default(),
         ages: true.into(),
         is_all_carried_out: false.into(),
         place,
@@ -315,7 +317,7 @@ fn was_never_opened(store: &dyn Store, head: &Head) -> Result<bool> {
     let mut is_all_first = size <= FIRST_RECORDS_MAX;
     if is_all_first {
         walk_near(store, 0, size, |leaf| {
-            is_all_first &= leaf.record.is_some_and(own::is_first)
+            is_all_first &= leaf.record().is_some_and(own::is_first)
         })?;
     }
     Ok(is_all_first)

@@ -5,6 +5,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Mutex, PoisonError};
 
 use crate::checkpoint::SignedCheckpoint;
@@ -18,6 +20,8 @@ pub(super) struct Place {
     /// The size of the newest checkpoint that was written. The log's threads write one after the other, and never an
     /// older one over a newer one.
     written: Mutex<u64>,
+    /// The log has ended: the file is the next writer's.
+    ended: AtomicBool,
 }
 
 /// What stands there.
@@ -32,8 +36,11 @@ pub(super) enum Kept {
 impl Place {
     /// The file at `path`.
     pub(super) fn at(path: PathBuf) -> Self {
-        let written = Mutex::default();
-        Self { path, written }
+        Self {
+            path,
+            written: Mutex::default(),
+            ended: AtomicBool::default(),
+        }
     }
 
     /// Beside the signing key. It is named for the log and not for the key, so that it stays when the key changes.
@@ -86,12 +93,18 @@ impl Place {
         Ok(content)
     }
 
+    /// Writes nothing more.
+    pub(super) fn end(&self) {
+        let _written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        self.ended.store(true, Relaxed);
+    }
+
     /// Puts a checkpoint in place of the last one: whole or not at all, and durable. One that is not newer than what was
     /// written does nothing.
     pub(super) fn write(&self, checkpoint: &SignedCheckpoint) -> Result<()> {
         let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         let size = checkpoint.checkpoint().size();
-        if size <= *written {
+        if size <= *written || self.ended.load(Relaxed) {
             return Ok(());
         }
         let mut name = self.path.file_name().unwrap_or_default().to_owned();

@@ -173,12 +173,22 @@ impl Queue {
         if let Some(error) = &state.ended {
             return Err(error.clone());
         }
-        // Asking costs a system call, and so does the wake-up that comes next.
-        if state.committer_waits && std::process::id() != self.process {
-            let problem = "it was opened by another process: open a log anew after a fork";
-            return Err(Error::configuration("log", problem));
+        // Asking costs a system call, and so does the wake-up that comes next. Where the committer is at work, who waits
+        // for the ticket asks.
+        match state.committer_waits {
+            true => self.check_process(),
+            false => Ok(()),
         }
-        Ok(())
+    }
+
+    /// Refuses to go on in a process that was forked off: the log's threads are not in it.
+    pub(super) fn check_process(&self) -> Result<()> {
+        check_process(self.process)
+    }
+
+    /// The process of the log's threads.
+    pub(super) fn process(&self) -> u32 {
+        self.process
     }
 
     fn has_room(&self, state: &Waiting, length: usize) -> bool {
@@ -301,6 +311,15 @@ impl Queue {
         let state = self.state();
         (state.events, state.bytes)
     }
+}
+
+/// Refuses to go on in another process than this.
+pub(super) fn check_process(process: u32) -> Result<()> {
+    if std::process::id() == process {
+        return Ok(());
+    }
+    let problem = "it was opened by another process: open a log anew after a fork";
+    Err(Error::configuration("log", problem))
 }
 
 impl Waiting {

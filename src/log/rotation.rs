@@ -10,7 +10,8 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::shared::Shared;
+use super::shared::{Alone, Shared};
+use super::work::check_not_at_work;
 use super::{AuditLog, Receipt, own};
 use crate::error::{Error, Result};
 use crate::note::VerifierKey;
@@ -53,6 +54,7 @@ impl AuditLog {
     /// what [`append`](Self::append) says.
     pub fn rotate_key(&self, new: impl Signer + 'static) -> Result<Receipt> {
         let shared = self.shared();
+        check_not_at_work(shared, "rotate_key")?;
         let _turn = shared.rotation();
         let rotated = shared.rotate(LogSigner::new(new))?;
         shared.ages.store(false, Relaxed);
@@ -67,6 +69,7 @@ impl AuditLog {
     /// As [`rotate_key`](Self::rotate_key); also where the log has no key file.
     pub fn rotate_key_file(&self) -> Result<VerifierKey> {
         let shared = self.shared();
+        check_not_at_work(shared, "rotate_key_file")?;
         let _turn = shared.rotation();
         shared.rotate_key_file()
     }
@@ -95,8 +98,9 @@ impl Shared {
             return Err(Error::configuration("key", problem));
         }
         let rotated = own::rotated(&in_force, new.vkey());
-        let (mut core, mut disk) = self.alone();
-        let receipt = core.record(self, &mut disk, &rotated, Some(new.signer.as_ref()))?;
+        let mut alone = self.alone()?;
+        let Alone { core, disk, .. } = &mut alone;
+        let receipt = core.record(self, disk, &rotated, Some(new.signer.as_ref()))?;
         *self.vkey.lock().unwrap_or_else(PoisonError::into_inner) = new.vkey().clone();
         core.set_signer(new);
         Ok(receipt)

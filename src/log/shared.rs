@@ -3,10 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
 use std::time::{Duration, Instant};
 
-use super::assistant::Assistant;
+use super::assistant::{self, Assistant};
 use super::builder::Options;
 use super::committer::{self, Core, Disk};
 use super::entropy::Entropy;
@@ -16,6 +16,7 @@ use super::place::Place;
 use super::queue::{Entry, Queue};
 use super::ticket::Receipt;
 use super::tree::LogTree;
+use super::work::Work;
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, Redaction};
 use crate::note::{Origin, VerifierKey};
@@ -42,7 +43,10 @@ pub(crate) struct Shared {
     pub(super) untold: Mutex<Vec<Error>>,
     /// Until when a failing signer is asked again once the log is closing.
     pub(super) close_by: Mutex<Option<Instant>>,
+    pub(super) closing: Condvar,
     pub(super) rotation: Mutex<()>,
+    /// A thread of the host's that answers for a commit shares it: the end of the log waits for that.
+    pub(super) answering: RwLock<()>,
     /// The key in force is that of the key file.
     pub(super) ages: AtomicBool,
     /// No erasure or purge that was announced is left undone, in this opening or before it.
@@ -57,22 +61,41 @@ pub(crate) struct Shared {
 impl Shared {
     /// Records an event of the log itself.
     pub(super) fn record_own(&self, event: Event) -> Result<Receipt> {
-        let (mut core, mut disk) = self.alone();
-        core.record(self, &mut disk, &event, None)
+        let mut alone = self.alone()?;
+        let Alone { core, disk, .. } = &mut alone;
+        core.record(self, disk, &event, None)
     }
 
     /// The core and the disk, with nothing on its way between them.
-    pub(super) fn alone(&self) -> (MutexGuard<'_, Core>, MutexGuard<'_, Disk>) {
+    ///
+    /// # Errors
+    ///
+    /// In another process than that of the log's threads.
+    pub(super) fn alone(&self) -> Result<Alone<'_>> {
+        self.queue.check_process()?;
+        let (work, was_panicking) = (Work::begin(self), std::thread::panicking());
         loop {
             let mut core = self.core();
             self.queue.takes_prepared();
             let Some(mut turn) = core.prepared.take() else {
                 let disk = self.disk();
-                return (core, disk);
+                return Ok(Alone {
+                    core,
+                    disk,
+                    shared: self,
+                    was_panicking,
+                    _work: work,
+                });
             };
+            let _answering = self.answering();
             committer::commit(self, core, &mut turn);
             turn.answer(self);
         }
+    }
+
+    /// A commit is on its way whose events this thread answers for.
+    pub(super) fn answering(&self) -> RwLockReadGuard<'_, ()> {
+        self.answering.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Gives an entry's result to whoever waits for it, and says whether somebody does; a failure that nobody waits for is
@@ -139,17 +162,29 @@ impl Shared {
         let mut close_by = self.close_by.lock().unwrap_or_else(PoisonError::into_inner);
         *close_by = by.max(*close_by);
         drop(close_by);
+        self.closing.notify_all();
         self.queue.end(Cause::Closed.into());
     }
 
     /// How long a signer that has failed since `began` is asked again.
     pub(super) fn signer_time_left(&self, began: Instant) -> Duration {
         let left = self.options.signer_deadline.saturating_sub(began.elapsed());
-        match *self.close_by.lock().unwrap_or_else(PoisonError::into_inner) {
+        match self.close_by() {
             _ if self.failure().is_some() => Duration::ZERO,
             Some(by) => left.min(by.saturating_duration_since(Instant::now())),
             None => left,
         }
+    }
+
+    /// Until when a failing signer is asked again, once the log is closing.
+    pub(super) fn close_by(&self) -> Option<Instant> {
+        *self.close_by.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits before a failing signer is asked again, but not where the log begins to close: until `close_by` is another.
+    pub(super) fn pause(&self, pause: Duration, close_by: Option<Instant>) {
+        let now = self.close_by.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.closing.wait_timeout_while(now, pause, |now| *now == close_by));
     }
 
     /// Takes nothing more after this failure. The store is let go: the log can be opened anew.
@@ -173,8 +208,7 @@ impl Shared {
 
     /// Something panicked in the middle of its work: nothing may be built upon it.
     pub(super) fn panicked(&self) {
-        let error = std::io::Error::other("a thread of the log panicked");
-        self.poison(&Error::io("run", Path::new("the log"), error));
+        self.poison(&panic_error());
         // Each promise that is dropped says that the log has ended.
         self.core().prepared = None;
         self.disk().writer = None;
@@ -183,7 +217,9 @@ impl Shared {
     pub(super) fn tell_later(&self, error: &Error) {
         if self.options.on_error.is_some() {
             let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
-            untold.push(error.clone());
+            if untold.len() < UNTOLD_MAX {
+                untold.push(error.clone());
+            }
             drop(untold);
             self.assistant.tell();
         }
@@ -204,6 +240,8 @@ impl Shared {
 
     /// The committer is done: the log has ended.
     pub(super) fn finish(&self, closed: Result<()>) {
+        // Those whose events are durable are answered before the log has ended.
+        drop(self.answering.write().unwrap_or_else(PoisonError::into_inner));
         let placed = self.write_place();
         self.numbers.placed(placed.clone());
         if let Err(error) = closed.and(placed)
@@ -220,6 +258,7 @@ impl Shared {
 
     /// The next writer comes in once the eraser is gone, and has the caches and the second place to itself.
     fn let_go(&self) {
+        self.place.iter().for_each(Place::end);
         self.tree.rest();
         self.eraser.lock().unwrap_or_else(PoisonError::into_inner).take();
         self.follow.end();
@@ -234,11 +273,38 @@ impl Shared {
     }
 }
 
+/// The core and the disk. Where this thread panics meanwhile, the log is poisoned.
+#[derive(Debug)]
+pub(super) struct Alone<'a> {
+    pub(super) core: MutexGuard<'a, Core>,
+    pub(super) disk: MutexGuard<'a, Disk>,
+    shared: &'a Shared,
+    was_panicking: bool,
+    _work: Work,
+}
+
+impl Drop for Alone<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() && !self.was_panicking {
+            (self.core.prepared, self.disk.writer) = (None, None);
+            self.shared.poison(&panic_error());
+        }
+    }
+}
+
+fn panic_error() -> Error {
+    let panicked = std::io::Error::other("a thread of the log panicked");
+    Error::io("run", Path::new("the log"), panicked)
+}
+
 /// Runs a thread of the log. Should it panic, the log ends with an error, and nobody waits for ever.
 pub(super) fn guarded(shared: &Shared, run: fn(&Shared)) {
     if catch_unwind(AssertUnwindSafe(|| run(shared))).is_err() {
         shared.panicked();
-        shared.assistant.abandon();
+        match std::ptr::fn_addr_eq(run, assistant::run as fn(&Shared)) {
+            true => shared.assistant.abandon(),
+            false => shared.assistant.end(),
+        }
         // Each promise that is dropped says that the log has ended.
         while shared.queue.take(usize::MAX).is_some() {}
         shared.let_go();
@@ -252,7 +318,7 @@ pub(super) fn keep_place(shared: &Shared) {
     while let Some(newest) = shared.follow.wait_beyond(place.written()) {
         let result = place.write(&newest);
         if let Err(error) = &result {
-            shared.tell(error);
+            shared.tell_later(error);
         }
         shared.numbers.placed(result);
         if shared.follow.wait_ended(PLACE_EVERY) {
@@ -272,6 +338,9 @@ pub(super) fn try_lock<T>(mutex: &Mutex<T>) -> Option<MutexGuard<'_, T>> {
 /// A commit that is not older than this may be missing in the second place after a crash. The rest of the second is for
 /// writing it.
 const PLACE_EVERY: Duration = Duration::from_millis(800);
+
+/// More failures than a callback that is slow is told of afterwards; the numbers count all.
+const UNTOLD_MAX: usize = 1_000;
 
 /// So long is for ever: what the clock can still count.
 const LIMIT_MAX: Duration = Duration::from_secs(100 * 365 * 86_400);

@@ -8,6 +8,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
+use super::queue::check_process;
 use crate::error::{Cause, Error, Result};
 use crate::hash::Hash;
 
@@ -30,8 +31,13 @@ pub struct Ticket {
 }
 
 impl Ticket {
-    pub(super) fn new() -> (Self, Promise) {
-        let pending = Arc::new(Pending::default());
+    /// A ticket for an event in the queue of a log whose threads are in this process.
+    pub(super) fn new(process: u32) -> (Self, Promise) {
+        let pending = Arc::new(Pending {
+            process,
+            state: Mutex::default(),
+            done: Condvar::new(),
+        });
         (
             Self {
                 pending: Arc::clone(&pending),
@@ -51,6 +57,7 @@ impl Ticket {
             if let Some(result) = &state.result {
                 return result.clone();
             }
+            check_process(self.pending.process)?;
             state.blocked += 1;
             state = self.pending.done.wait(state).unwrap_or_else(PoisonError::into_inner);
             state.blocked -= 1;
@@ -66,6 +73,9 @@ impl Ticket {
                 return Some(result.clone());
             }
             let left = limit.checked_sub(began.elapsed())?;
+            if let Err(error) = check_process(self.pending.process) {
+                return Some(Err(error));
+            }
             state.blocked += 1;
             let waited = self.pending.done.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -87,6 +97,7 @@ impl Future for Ticket {
         if let Some(result) = &state.result {
             return Poll::Ready(result.clone());
         }
+        check_process(self.pending.process)?;
         match &mut state.waker {
             Some(waker) => waker.clone_from(context.waker()),
             none => *none = Some(context.waker().clone()),
@@ -105,8 +116,10 @@ impl fmt::Debug for Ticket {
 #[derive(Debug)]
 pub(super) struct Promise(Arc<Pending>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Pending {
+    /// Where the log's threads are: in a process that was forked off, nobody keeps the promise.
+    process: u32,
     state: Mutex<State>,
     done: Condvar,
 }
@@ -147,6 +160,11 @@ impl Promise {
         blocked > 0
     }
 
+    /// Whether the result was given.
+    pub(super) fn is_kept(&self) -> bool {
+        self.0.state().result.is_some()
+    }
+
     /// Says that the event was not recorded; `false` where the ticket was dropped and nobody can know.
     pub(super) fn fail(&self, error: Error) -> bool {
         let held = Arc::strong_count(&self.0) > 1;
@@ -157,8 +175,7 @@ impl Promise {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        let is_kept = self.0.state().result.is_some();
-        if !is_kept {
+        if !self.is_kept() {
             self.keep(Err(Cause::Closed.into()));
         }
     }

@@ -8,7 +8,8 @@
 //! or tasks share them.
 //!
 //! A process that forks opens its log after the fork, not before: a log's threads are in the process that opened it, and
-//! its lock is shared with the child. An append to a log of the parent's is refused in the child.
+//! its lock is shared with the child. In the child, an append to a log of the parent's is refused, and so are erasing,
+//! purging, and waiting for a ticket.
 //!
 //! # Fail closed, or open
 //!

@@ -15,10 +15,20 @@ use crate::store::{LineEnd, Segment, Store};
 #[derive(Debug)]
 pub(crate) struct Leaf<'a> {
     pub(crate) seq: u64,
-    pub(crate) hash: Hash,
-    /// `None` once it is erased.
-    pub(crate) record: Option<&'a RecordLine<'a>>,
+    /// Its hash once it is erased.
+    content: Result<&'a RecordLine<'a>, Hash>,
     pub(crate) bytes: usize,
+}
+
+impl<'a> Leaf<'a> {
+    /// `None` once it is erased.
+    pub(crate) fn record(&self) -> Option<&'a RecordLine<'a>> {
+        self.content.ok()
+    }
+
+    pub(crate) fn hash(&self) -> Hash {
+        self.content.map_or_else(|hash| hash, RecordLine::hash)
+    }
 }
 
 /// Visits the records from `from` to before `to`.
@@ -74,9 +84,9 @@ fn walk_segment(
             next = next.max(begin(header).map_err(damaged)?);
             continue;
         }
-        let (seq, hash, record) = match &line {
-            Line::Record(record) if record.seq >= next => (record.seq, record.hash(), Some(record)),
-            Line::Erased { hash, seq } if *seq >= next => (*seq, *hash, None),
+        let (seq, content) = match &line {
+            Line::Record(record) if record.seq >= next => (record.seq, Ok(record)),
+            Line::Erased { hash, seq } if *seq >= next => (*seq, Err(*hash)),
             _ => continue,
         };
         if seq != next {
@@ -84,8 +94,7 @@ fn walk_segment(
         }
         visit(Leaf {
             seq,
-            hash,
-            record,
+            content,
             bytes: raw.bytes.len() + 1,
         });
         next += 1;
@@ -128,7 +137,7 @@ pub(super) fn roots(store: &dyn Store, old_size: u64, size: u64) -> Result<Optio
     let mut tree = tree_before(store, segment)?;
     let mut old_root = (tree.size() == old_size).then(|| tree.root());
     walk_near(store, tree.size(), size, |leaf| {
-        tree.push(leaf.hash);
+        tree.push(leaf.hash());
         if tree.size() == old_size {
             old_root = Some(tree.root());
         }
@@ -162,13 +171,13 @@ pub(super) fn complete(store: &dyn Store, cache: &mut TreeCache, size: u64) -> R
 
 /// Adds a record to a tree and to the cache of it.
 pub(crate) fn push(tree: &mut Tree, cache: &mut TreeCache, leaf: &Leaf<'_>) {
-    let mut subtrees = Vec::new();
-    tree.push_noting(leaf.hash, |level, hash| {
+    let (hash, mut subtrees) = (leaf.hash(), Vec::new());
+    tree.push_noting(hash, |level, hash| {
         if level.is_multiple_of(8) {
             subtrees.push((level, hash));
         }
     });
-    cache.extend(leaf.seq, &[leaf.hash], &subtrees, leaf.bytes);
+    cache.extend(leaf.seq, &[hash], &subtrees, leaf.bytes);
 }
 
 /// Asks for a proof with the nodes of the tree that it takes, found by going over all records; over those that are left
@@ -217,8 +226,9 @@ fn answer_once<T>(
         };
         let mut visit = |leaf: Leaf<'_>| {
             let (tree, wanted) = &mut *growing.borrow_mut();
-            wanted.found(0, leaf.seq, leaf.hash);
-            tree.push_noting(leaf.hash, |level, hash| wanted.found(level, leaf.seq >> level, hash));
+            let hash = leaf.hash();
+            wanted.found(0, leaf.seq, hash);
+            tree.push_noting(hash, |level, hash| wanted.found(level, leaf.seq >> level, hash));
         };
         next = walk_segment(store, segment, (next, size), begin, &mut visit)?;
     }

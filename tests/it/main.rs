@@ -2,6 +2,7 @@
 
 mod append;
 mod caches;
+mod callbacks;
 mod causes;
 #[cfg(feature = "cli")]
 mod cli;

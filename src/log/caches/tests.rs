@@ -40,7 +40,7 @@ fn append(log: &AuditLog, events: usize) {
 fn is_whole(folder: &Path, size: u64) -> bool {
     let mut cache = TreeCache::open_read(folder, size).expect("readable");
     let mut tree = Tree::new();
-    walk_near(&FileStore::new(folder), 0, size, |leaf| tree.push(leaf.hash)).expect("readable");
+    walk_near(&FileStore::new(folder), 0, size, |leaf| tree.push(leaf.hash())).expect("readable");
     let leaves = |cache: &mut TreeCache| {
         let mut leaves = Tree::new();
         (0..size).all(|seq| cache.hash(0, seq).map(|leaf| leaves.push(leaf)).is_ok()) && leaves == tree

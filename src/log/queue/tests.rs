@@ -9,7 +9,7 @@ fn entry() -> Entry {
         length: 1,
         id: IdDigest::NONE,
         given: None,
-        promise: Ticket::new().1,
+        promise: Ticket::new(std::process::id()).1,
     }
 }
 
@@ -27,4 +27,20 @@ fn a_process_that_was_forked_off_is_refused() {
         queue.is_idle().expect_err("nor on its own thread");
     }
     assert_eq!(queue.waiting(), (1, 1));
+}
+
+#[test]
+fn a_ticket_is_not_waited_for_in_a_process_that_was_forked_off() {
+    use std::time::Duration;
+
+    // The committer was at work at the fork: the event went into a queue that nobody empties.
+    let elsewhere = std::process::id() + 1;
+    let (ticket, _promise) = Ticket::new(elsewhere);
+    let answer = ticket.wait_timeout(Duration::from_secs(60)).expect("an answer at once");
+    assert!(answer.expect_err("nobody commits it").to_string().contains("fork"));
+    ticket.wait().expect_err("nobody commits it");
+    // What was answered before is known.
+    let (ticket, promise) = Ticket::new(elsewhere);
+    promise.fail(Cause::Closed.into());
+    assert!(matches!(ticket.wait().expect_err("it failed").cause(), Cause::Closed));
 }

@@ -33,7 +33,7 @@ impl FileLines {
         Ok(Self {
             file,
             path: path.to_owned(),
-            buffer: vec![0; BUFFER],
+            buffer: Vec::new(),
             start: 0,
             end: 0,
             offset,
@@ -51,7 +51,10 @@ impl FileLines {
         Ok(lines)
     }
 
+    /// Reads on: little at first, for who wants one record, then more and more.
     fn fill(&mut self) -> io::Result<bool> {
+        let length = (4 * self.buffer.len()).clamp(FIRST_READ, BUFFER);
+        self.buffer.resize(length, 0);
         if self.start > 0 {
             self.buffer.copy_within(self.start..self.end, 0);
             self.end -= self.start;
@@ -178,10 +181,11 @@ pub(super) fn content_end(file: &dyn DiskFile) -> io::Result<u64> {
 fn offset_near(file: &dyn DiskFile, path: &Path, from: u64) -> Result<u64> {
     let failed = |error| Error::io("read", path, error);
     let (mut low, mut high) = (0, content_end(file).map_err(failed)?);
+    let mut buffer = Vec::new();
     // `low` is where a line begins that is not after `from`; what begins at or after `high` is not looked at.
     while high - low > BISECTION_END {
         let middle = low + (high - low) / 2;
-        match record_after(file, middle, high).map_err(failed)? {
+        match record_after(file, middle, high, &mut buffer).map_err(failed)? {
             Some((start, seq)) if seq <= from => low = start,
             _ => high = middle,
         }
@@ -190,11 +194,11 @@ fn offset_near(file: &dyn DiskFile, path: &Path, from: u64) -> Result<u64> {
 }
 
 /// The first record whose line begins after `offset` and before `end`: where, and its `seq`.
-fn record_after(file: &dyn DiskFile, offset: u64, end: u64) -> io::Result<Option<(u64, u64)>> {
-    let mut buffer = vec![0; 2 * LINE_MAX + 8192];
+fn record_after(file: &dyn DiskFile, offset: u64, end: u64, buffer: &mut Vec<u8>) -> io::Result<Option<(u64, u64)>> {
     let mut count = 0;
     // Most lines are short: a small read does, unless it does not.
-    for wanted in [8192, buffer.len()] {
+    for wanted in [SHORT_READ, 2 * LINE_MAX + SHORT_READ] {
+        buffer.resize(wanted.max(buffer.len()), 0);
         while count < wanted {
             match file.read_at(&mut buffer[count..wanted], offset + count as u64)? {
                 0 => break,
@@ -220,10 +224,15 @@ fn record_after(file: &dyn DiskFile, offset: u64, end: u64) -> io::Result<Option
     Ok(None)
 }
 
+const FIRST_READ: usize = 16 * 1024;
+
 const BUFFER: usize = 512 * 1024;
 
+/// A few records and a checkpoint.
+const SHORT_READ: usize = 4096;
+
 /// Below this many bytes a scan is as fast as a bisection.
-const BISECTION_END: u64 = 64 * 1024;
+const BISECTION_END: u64 = 8 * 1024;
 
 /// More space than any writer prepares.
 const ZEROS_MAX: u64 = 4 * SPACE_MAX;
