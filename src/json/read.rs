@@ -49,19 +49,19 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The kind of the next value, by its first byte.
+    /// The kind of the next value, by how it begins.
     ///
     /// # Errors
     ///
-    /// When no value begins with that byte, or the text is at its end.
+    /// When no value begins so, or the text is at its end.
     pub(crate) fn kind(&mut self) -> Result<Kind, JsonError> {
         match self.peek() {
             Some(b'{') => Ok(Kind::Object),
             Some(b'[') => Ok(Kind::List),
             Some(b'"') => Ok(Kind::String),
             Some(b'-' | b'0'..=b'9') => Ok(Kind::Number),
-            Some(b't' | b'f') => Ok(Kind::Bool),
-            Some(b'n') => Ok(Kind::Null),
+            Some(_) if ["true", "false"].iter().any(|word| self.rest().starts_with(word)) => Ok(Kind::Bool),
+            Some(_) if self.rest().starts_with("null") => Ok(Kind::Null),
             _ => Err(self.expected("a value")),
         }
     }

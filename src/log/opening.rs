@@ -1,9 +1,10 @@
 //! Opening a log for writing: the key, the second place, the store, and what the log says first.
 //!
 //! The order of steps is the safety argument. A key is made only for a log that is not there. The store recovers, and
-//! changes nothing if it cannot explain what it finds, or if that is shorter than what the second place holds. Then the
-//! log is shown to contain that tree, and only then the first commit is signed: so the key never signs two histories.
+//! changes nothing if it cannot explain what it finds, or if that does not contain the tree that the second place holds.
+//! Only then the first commit is signed: so the key never signs two histories.
 
+use std::cell::Cell;
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, RwLock};
@@ -25,15 +26,14 @@ use super::shared::Shared;
 use super::{AuditLog, own};
 use crate::error::{Cause, Error, Result};
 use crate::note::{Origin, VerifierKey};
-use crate::reader::tree::TreeCache;
-use crate::reader::{contains, walk_near};
+use crate::reader::{Leaf, contains, walk_near};
 use crate::sign::{KeyFileError, Signer, SigningKey};
 use crate::store::{Head, Moved, Opened, Opening, Store};
 
 pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> {
     let origin = Origin::new(&builder.origin).map_err(|error| Error::configuration("origin", error.to_string()))?;
     let (place, key_file) = place(&builder, &origin)?;
-    let (signer, opened) = open_store(&builder, &origin, place.as_ref(), store.as_ref())?;
+    let (signer, opened, missing) = open_store(&builder, &origin, place.as_ref(), store.as_ref())?;
     // From here on nobody else writes the log, its key file and its second place.
     if let Some(path) = &key_file {
         settle_next(path, signer.vkey())?;
@@ -45,10 +45,6 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         moved,
     } = opened;
     let Caches { tree, recent, saved } = Caches::open(store.as_ref(), head.as_ref());
-    let missing = match &place {
-        Some(place) => check_place(&builder, place, store.as_ref(), head.as_ref(), &mut tree.cache())?,
-        None => None,
-    };
     let recent_file = store.folder().and_then(|folder| RecentFile::open(&folder, saved).ok());
     let entropy = Entropy::new();
     let chain = Chain::new(
@@ -136,13 +132,14 @@ fn place(builder: &Builder, origin: &Origin) -> Result<(Option<Place>, Option<Pa
     Ok((place, key_file))
 }
 
-/// Opens the store under the key that is in force once the lock is held: until then, another writer may change it.
+/// Opens the store under the key that is in force once the lock is held: until then, another writer may change it. Gives
+/// why there was no checkpoint in the second place, where the operator accepts that.
 fn open_store(
     builder: &Builder,
     origin: &Origin,
     place: Option<&Place>,
     store: &dyn Store,
-) -> Result<(Arc<dyn Signer>, Opened)> {
+) -> Result<(Arc<dyn Signer>, Opened, Option<String>)> {
     let (began, limit) = (Instant::now(), builder.options.lock_wait);
     let mut wait = limit;
     let mut tried: Vec<VerifierKey> = Vec::new();
@@ -156,7 +153,7 @@ fn open_store(
         for signer in untried {
             tried.push(signer.vkey().clone());
             match open_with(builder, signer.as_ref(), origin, wait, place, store) {
-                Ok(opened) => return Ok((signer, opened)),
+                Ok((opened, missing)) => return Ok((signer, opened, missing)),
                 Err(error) if matches!(error.cause(), Cause::Configuration { option: "key", .. }) => {
                     refused = Some(error);
                     wait = limit.saturating_sub(began.elapsed());
@@ -174,19 +171,18 @@ fn open_with(
     wait: Duration,
     place: Option<&Place>,
     store: &dyn Store,
-) -> Result<Opened> {
+) -> Result<(Opened, Option<String>)> {
     if signer.vkey().name() != origin {
         let problem = format!("the key is of the log {}, not of {origin}", signer.vkey().name());
         return Err(Error::configuration("key", problem));
     }
+    let missing = Cell::new(None);
     let accept = |head: Option<&Head>| {
         head.map_or(Ok(()), |head| head.check_in_force(signer.vkey()))?;
-        let Some(place) = place else { return Ok(()) };
-        match (place.read(), head) {
-            // The store is not to be read here. It is seen to once it is open.
-            (Kept::Missing, Some(head)) if head.tree.size() <= FIRST_RECORDS_MAX => Ok(()),
-            (kept, head) => check_kept(builder, place, &kept, store, head).map(drop),
+        if let Some(place) = place {
+            missing.set(check_place(builder, place, store, head)?);
         }
+        Ok(())
     };
     let opening = Opening {
         origin,
@@ -194,7 +190,8 @@ fn open_with(
         wait,
         accept: &accept,
     };
-    store.open(&opening)
+    let opened = store.open(&opening)?;
+    Ok((opened, missing.take()))
 }
 
 /// The keys that may be in force, the likelier one first. Nothing is changed but for a new log, whose key is made.
@@ -286,7 +283,7 @@ fn check_kept(
         (Kept::Missing, None) => return Ok(None),
         (Kept::Missing, Some(head)) => {
             let problem = "no such file".to_owned();
-            return match was_never_opened(store, head)? {
+            return match was_never_opened(store, head) {
                 true => Ok(Some(problem)),
                 false => missing(builder, place, problem),
             };
@@ -312,31 +309,22 @@ fn check_kept(
 
 /// Whether the log holds nothing but what openings said first: a crash came between the first commit and the second
 /// place, and nothing was ever acknowledged. It is gone on with, as a log without records is begun anew.
-fn was_never_opened(store: &dyn Store, head: &Head) -> Result<bool> {
+fn was_never_opened(store: &dyn Store, head: &Head) -> bool {
     let size = head.tree.size();
-    let mut is_all_first = size <= FIRST_RECORDS_MAX;
-    if is_all_first {
-        walk_near(store, 0, size, |leaf| {
-            is_all_first &= leaf.record().is_some_and(own::is_first)
-        })?;
-    }
-    Ok(is_all_first)
+    let mut others = 0;
+    let mut count = |leaf: Leaf<'_>| others += u64::from(!leaf.record().is_some_and(own::is_first));
+    // Where a record is purged or cannot be read, there was more.
+    size <= FIRST_RECORDS_MAX && walk_near(store, 0, size, &mut count).is_ok() && others == 0
 }
 
 /// Compares the log with the checkpoint in the second place. Gives why there was none, where the operator accepts that.
-fn check_place(
-    builder: &Builder,
-    place: &Place,
-    store: &dyn Store,
-    head: Option<&Head>,
-    tree: &mut TreeCache,
-) -> Result<Option<String>> {
+fn check_place(builder: &Builder, place: &Place, store: &dyn Store, head: Option<&Head>) -> Result<Option<String>> {
     let kept = place.read();
     let missing = check_kept(builder, place, &kept, store, head)?;
     if let (Kept::Checkpoint(kept), Some(head)) = (&kept, head) {
         let (trusted, newest) = (kept.checkpoint(), head.checkpoint.checkpoint());
         let (old, new) = ((trusted.size(), trusted.root()), (newest.size(), newest.root()));
-        if old != new && !contains(store, old, new, tree)? {
+        if old != new && !contains(store, old, new)? {
             return Err(rolled_back(place, trusted.size(), "the log does not contain its tree"));
         }
     }

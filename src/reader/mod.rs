@@ -15,7 +15,7 @@ use crate::proof::Proof;
 use crate::record::{Line, Record};
 use crate::store::{LineEnd, Lines, Segment, Store};
 use tree::TreeCache;
-pub(crate) use walk::{first, push, tree_at_first, walk_near};
+pub(crate) use walk::{Leaf, first, push, tree_at_first, walk_near};
 
 /// Reads a log: records, the newest checkpoint, proofs. It verifies nothing: a `Verifier` does.
 ///
@@ -319,11 +319,17 @@ pub(crate) fn contains(
     store: &dyn Store,
     (old_size, old_root): (u64, Hash),
     (size, root): (u64, Hash),
-    cache: &mut TreeCache,
 ) -> Result<bool> {
     let sound = |proof: &Vec<Hash>| merkle::verify_consistency(old_size, &old_root, size, &root, proof).is_ok();
-    if merkle::consistency_proof(cache, old_size, size).is_ok_and(|proof| sound(&proof)) {
-        return Ok(true);
+    let cache = store
+        .folder()
+        .and_then(|folder| TreeCache::open_read(&folder, size).ok());
+    if let Some(mut cache) = cache {
+        cache.set_purged(tree_at_first(store)?);
+        let _ = walk::complete(store, &mut cache, size);
+        if merkle::consistency_proof(&mut cache, old_size, size).is_ok_and(|proof| sound(&proof)) {
+            return Ok(true);
+        }
     }
     if let Some(roots) = walk::roots(store, old_size, size)? {
         return Ok(roots == (old_root, root));

@@ -75,11 +75,13 @@ impl Store for MemoryStore {
                         |error: crate::checkpoint::CheckpointError| Error::configuration("key", error.to_string());
                     head.checkpoint.verify(opening.vkey).map_err(refused)?;
                 }
-                (opening.accept)(log.head.as_ref())?;
+                let head = log.head.clone();
                 log.written = true;
+                drop(log);
                 let held = Arc::new(Held { store: self.clone() });
+                (opening.accept)(head.as_ref())?;
                 return Ok(Opened {
-                    head: log.head.clone(),
+                    head,
                     writer: Box::new(MemoryWriter {
                         store: self.clone(),
                         origin: opening.origin.as_str().to_owned(),

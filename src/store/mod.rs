@@ -80,7 +80,7 @@ pub struct Opening<'a> {
     /// How long another writer is waited for.
     pub wait: Duration,
     /// Is asked once the lock is held, with the head that was found and before anything is changed: whether the log may
-    /// be opened so. Its error is that of the opening. It does not use the store.
+    /// be opened so. Its error is that of the opening. It may read the store, up to that head.
     pub accept: &'a dyn Fn(Option<&Head>) -> Result<()>,
 }
 

@@ -22,6 +22,11 @@ pub(super) struct Commit {
 
 impl Commit {
     #[inline]
+    /// How many bytes there are since the last checkpoint.
+    pub(super) fn byte_count(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn add_bytes(&mut self, bytes: usize) {
         self.bytes += bytes;
     }

@@ -234,7 +234,7 @@ impl Judge<'_> {
             walk.findings.push((first, 0), finding);
         }
         self.unannounced(&uncovered.records, ERASED, &mut walk.findings)?;
-        let detail = "without their personal data, and no audit_log.personal_data.erased covers that";
+        let detail = "without personal data, and no audit_log.personal_data.erased covers that";
         self.unannounced(&uncovered.personal_data, detail, &mut walk.findings)?;
         let mut notices = uncovered.notices();
         if let Some(segment) = self

@@ -76,6 +76,9 @@ impl Ranges {
 
     /// The records of this set from `first` on that come before `end`.
     pub(super) fn within(&self, first: u64, end: u64) -> Self {
+        if first >= end {
+            return Self::default();
+        }
         let start = self.0.partition_point(|(_, last)| *last < first);
         let inside = self
             .0

@@ -62,6 +62,9 @@ pub(super) fn check_segment(store: &dyn Store, rules: &Rules<'_>, meter: &Meter<
                     format,
                 })
             })?;
+            if step == Step::Continue && check.gives_up() {
+                break;
+            }
             if bytes >= COUNTED_EVERY {
                 meter.add(check.records() - records, bytes);
                 (records, bytes) = (check.records(), 0);

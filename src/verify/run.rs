@@ -15,6 +15,7 @@ use super::reading::{check_segment, has_checkpoint_up_to};
 use super::report::Report;
 use super::segment::Rules;
 use super::summary::SegmentSummary;
+use super::trust::{self, Compared};
 use crate::error::{Cause, Error, Result};
 use crate::merkle::Tree;
 use crate::note::VerifierKey;
@@ -100,10 +101,8 @@ pub(super) fn run(verifier: &Verifier, store: &dyn Store) -> Result<Report> {
             plan => plan?,
         };
         if plan.segments.is_empty() && store.segments()?.is_empty() {
-            return Err(Error::configuration(
-                "log",
-                "there are no segments here: this is no log, or an empty one",
-            ));
+            let problem = "there are no segments here: this is no log, or an empty one";
+            return nothing_left(verifier).ok_or_else(|| Error::configuration("log", problem));
         }
         let Some(report) = attempt_with(verifier, store, &mut plan, &mut known)? else {
             continue;
@@ -120,6 +119,34 @@ pub(super) fn run(verifier: &Verifier, store: &dyn Store) -> Result<Report> {
         }
     }
     Err(Error::configuration("log", "its segments vanish while they are read"))
+}
+
+/// A log of which nothing is left is shorter than any checkpoint.
+fn nothing_left(verifier: &Verifier) -> Option<Report> {
+    let trusted = verifier.trusted.as_ref()?;
+    let vkey = verifier.vkeys.first()?;
+    let log = Compared {
+        first: 0,
+        end: 0,
+        before: None,
+        root: None,
+        file: "segments",
+    };
+    let (findings, _) = trust::compare(trusted, &KeyRing::new(vkey.clone()), &verifier.vkeys, &log);
+    Some(Report {
+        findings_total: u64::try_from(findings.len()).unwrap_or(u64::MAX),
+        findings,
+        notices: Vec::new(),
+        records: 0,
+        erased: 0,
+        personal_erased: 0,
+        checkpoints: 0,
+        first: 0,
+        size: 0,
+        root: None,
+        vkey: None,
+        key_in_force: vkey.clone(),
+    })
 }
 
 /// Verifies one segment by itself.

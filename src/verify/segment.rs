@@ -12,7 +12,7 @@ use super::summary::{FirstTime, SegmentSummary};
 use crate::hash::Hash;
 use crate::merkle::Tree;
 use crate::record::{Header, Line, LineError, Personal, RecordLine};
-use crate::store::{LineEnd, RawLine};
+use crate::store::{COMMIT_MAX, LineEnd, RawLine};
 
 /// What a segment is checked against.
 #[derive(Debug, Clone)]
@@ -139,6 +139,19 @@ impl<'a> SegmentCheck<'a> {
             }
         }
         Ok(Step::Continue)
+    }
+
+    /// Gives up on a segment of which nothing is to be expected: a file of little that unpacks to very much must not take
+    /// hours. What is wrong with it is told.
+    pub(super) fn gives_up(&mut self) -> bool {
+        let is_hopeless = self.summary.findings.count() > FINDINGS_MAX || self.commit.byte_count() > COMMIT_SEARCHED;
+        if is_hopeless {
+            self.find(
+                FindingKind::Malformed,
+                "so much is wrong that the rest of the segment is not looked at",
+            );
+        }
+        is_hopeless
     }
 
     /// How many records it took.
@@ -423,6 +436,12 @@ impl<'a> SegmentCheck<'a> {
         self.push(finding);
     }
 }
+
+/// So many findings in one segment say that it is garbage.
+const FINDINGS_MAX: u64 = 100_000;
+
+/// So far a checkpoint is looked for behind the last one: far beyond any commit.
+const COMMIT_SEARCHED: usize = 32 * COMMIT_MAX;
 
 /// Whether a line goes over into zeros that do not end.
 fn is_cut_off(bytes: &[u8]) -> bool {

@@ -236,6 +236,65 @@ fn a_forked_log_is_refused_whatever_its_size() {
     }
 }
 
+/// All files of a log directory but the lock, with their content.
+fn content(scene: &Scene) -> Vec<(std::path::PathBuf, Vec<u8>)> {
+    let files = scene.files().into_iter().filter(|path| !path.ends_with("lock"));
+    files
+        .map(|path| (path.clone(), fs::read(path).expect("readable")))
+        .collect()
+}
+
+#[test]
+fn an_opening_that_the_place_refuses_changes_nothing() {
+    let torn = |scene: &Scene| {
+        let last = scene.last_segment();
+        let mut content = content_of(&last);
+        content.extend_from_slice(b"{\"event\":{\"action\":\"auth.log");
+        fs::write(&last, content).expect("written");
+    };
+    let (fork, _) = forked(3, 40);
+    let missing = Scene::new();
+    let log = missing.open();
+    log.append(login(1)).expect("recorded");
+    let missing = missing.crash_copy();
+    drop(log);
+    fs::remove_file(missing.place()).expect("removed");
+    for (scene, what) in [(fork, "forked"), (missing, "missing")] {
+        for with_caches in [true, false] {
+            if !with_caches {
+                fs::remove_dir_all(scene.folder().join("tree")).expect("caches");
+                fs::create_dir(scene.folder().join("tree")).expect("made");
+            }
+            torn(&scene);
+            let before = content(&scene);
+            scene.builder().open(scene.store()).expect_err(what);
+            assert!(content(&scene) == before, "{what}, caches: {with_caches}");
+        }
+    }
+}
+
+#[test]
+fn a_small_log_that_was_purged_opens_without_its_place_if_the_operator_says_so() {
+    let scene = Scene::new();
+    let store = || FileStore::new(scene.folder()).segment_size(2_000);
+    let log = scene.builder().open(store()).expect("opens");
+    for round in 0..30 {
+        log.append(login(round)).expect("recorded");
+    }
+    assert!(log.purge(20).expect("purged") > 0);
+    log.close(SOON).expect("closed");
+    fs::remove_file(scene.place()).expect("removed");
+    let error = scene.builder().open(store()).expect_err("no checkpoint");
+    assert!(matches!(error.cause(), Cause::CheckpointMissing { .. }), "{error}");
+    let log = scene
+        .builder()
+        .accept_missing_checkpoint()
+        .open(store())
+        .expect("accepted");
+    log.close(SOON).expect("closed");
+    oracle::check(&scene.store(), &scene.vkey());
+}
+
 #[test]
 fn a_log_that_went_on_without_its_place_is_the_same_log() {
     let scene = Scene::new();

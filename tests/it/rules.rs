@@ -415,6 +415,7 @@ fn segments_follow_each_other() {
     let mut empty = sample();
     empty.segments[3].1.clear();
     assert_finds(&empty, &["malformed"]);
+    assert_eq!(verify(&empty).findings[0].line, None, "lines count from 1");
     let mut cut = sample();
     cut.segments[3].1.truncate(20);
     assert_finds(&cut, &["unsigned_tail"]);
@@ -490,4 +491,33 @@ fn reports_are_safe_to_show() {
     }
     assert_eq!(personal(0).len(), 58);
     assert!(format!("{:?}", Verifier::new(vkey(1))).contains(ORIGIN));
+}
+
+#[test]
+fn a_segment_may_be_called_by_any_number_and_is_a_finding() {
+    // Beyond the log, beyond 2^53, beyond 2^64; an announcement there is names records before it.
+    for name in ["10000000000000000006", "18446744073709551615", "90000000000000000006"] {
+        let mut log = sample();
+        log.announce("audit_log.personal_data.erased", "[[2,2]]");
+        log.commit();
+        let folder = tempfile::tempdir().expect("a folder");
+        log.write(folder.path());
+        let segments = folder.path().join("segments");
+        let last = format!("{:020}.jsonl", log.segments.last().expect("a segment").0);
+        std::fs::rename(segments.join(last), segments.join(format!("{name}.jsonl"))).expect("renamed");
+        let report = Verifier::new(vkey(1)).verify_dir(folder.path()).expect("a report");
+        assert!(kinds(&report).contains(&"malformed"), "{name}: {report}");
+    }
+}
+
+#[test]
+fn a_segment_of_garbage_takes_no_hours() {
+    let mut log = sample();
+    let (_, text) = log.segments.get_mut(2).expect("a segment");
+    text.push_str(&"\n".repeat(20_000_000));
+    let began = std::time::Instant::now();
+    let report = verify(&log);
+    assert!(!report.is_sound());
+    assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+    assert!(report.findings_total < 200_000);
 }

@@ -270,6 +270,14 @@ fn the_trusted_checkpoint_is_found_at_every_size() {
     }
     let longer = Verifier::new(vkey(1)).trusted(trusted(30, &tree, 1));
     assert_eq!(kinds(&verify_with(&log, &longer)), ["rolled_back"]);
+    // Of a log of which nothing is left.
+    let empty = tempfile::tempdir().expect("a folder");
+    fs::create_dir(empty.path().join("segments")).expect("made");
+    let report = longer.verify_dir(empty.path()).expect("a report");
+    assert_eq!((kinds(&report), report.is_sound()), (vec!["rolled_back"], false));
+    Verifier::new(vkey(1))
+        .verify_dir(empty.path())
+        .expect_err("nothing to check");
     let unknown = Verifier::new(vkey(1)).trusted(trusted(29, &tree, 9));
     assert_eq!(kinds(&verify_with(&log, &unknown)), ["bad_signature"]);
     let origin = Origin::new("b.example").unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 use indelible::{AuditLog, Cause, Error, FileStore, LogReader, Origin, Signer, SigningKey};
 
-use crate::failure::{Failure, complain};
+use crate::failure::Failure;
 
 /// Options of the commands that write.
 #[derive(Debug, Args)]
@@ -53,14 +53,13 @@ impl Opening {
     }
 }
 
-/// Closes a log in order.
+/// Closes a log in order. What went wrong in the background is a failure too.
 pub(crate) fn close(log: &AuditLog) -> Result<(), Failure> {
     log.close(CLOSE_LIMIT)?;
-    let state = log.state();
-    if let Some(error) = state.last_error {
-        complain(format!("the log is closed, but: {error}"));
+    match log.state().last_error {
+        Some(error) => Err(Failure::new(format!("the log is closed, but: {error}"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// A reader of the log in `dir`.

@@ -182,7 +182,8 @@ pub(super) fn parse_segment_name(name: &str) -> Option<(u64, bool)> {
     if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let first = digits.parse().ok()?;
+    // One that is beyond all numbers is no record's, and a finding.
+    let first = digits.parse().unwrap_or(u64::MAX);
     match ending {
         ".jsonl" => Some((first, false)),
         ".jsonl.zst" => Some((first, true)),

@@ -55,18 +55,18 @@ impl Newest {
             let path = layout.path(&segment.name);
             let failed = |error| Error::io("read", &path, error);
             let file = layout.disk.open(&path, How::Read).map_err(failed)?;
+            let synced = self.known().synced.clone();
+            let synced = synced.filter(|(first, _)| *first == segment.first);
+            let synced = synced.map(|(_, checkpoint)| checkpoint);
+            let known = synced.as_ref().map(SignedCheckpoint::as_str);
             let note = if is_compressed(&segment.name) {
                 last_of_all(open_lines(layout, segment, 0)?.as_mut(), segment)?
             } else {
-                newest_whole(file.as_ref()).map_err(failed)?
+                newest_whole(file.as_ref(), known).map_err(failed)?
             };
             let Some(note) = note else { continue };
-            let synced = self.known().synced.clone();
-            if let Some((first, checkpoint)) = synced
-                && first == segment.first
-                && checkpoint.as_str() == note
-            {
-                return Ok(Some(checkpoint));
+            if known == Some(&note) {
+                return Ok(synced);
             }
             file.sync().map_err(|error| Error::io("sync", &path, error))?;
             let checkpoint: SignedCheckpoint = note
@@ -92,10 +92,14 @@ fn last_of_all(lines: &mut dyn Lines, segment: &Segment) -> Result<Option<String
 }
 
 /// The last checkpoint line before which no zero byte stands in its commit. When the power goes, pages of a commit can
-/// be on the disk without those before them: in their place the space that was there shows.
-fn newest_whole(file: &dyn DiskFile) -> io::Result<Option<String>> {
+/// be on the disk without those before them: in their place the space that was there shows. The commit of a note that is
+/// `known` is not looked at again.
+fn newest_whole(file: &dyn DiskFile, known: Option<&str>) -> io::Result<Option<String>> {
     let mut newest = last_line(file, content_end(file)?)?;
     while let Some(line) = newest {
+        if known == Some(&line.note) {
+            return Ok(Some(line.note));
+        }
         let before = last_line(file, line.start)?;
         let commit_start = before.as_ref().map_or(0, |before| before.end);
         if !has_zero(file, commit_start.max(reach(line.start)), line.start)? {
