@@ -132,6 +132,7 @@ impl Shared {
         for part in ranges.chunks(RANGES_MAX) {
             let event = own::erased(part, what, reason);
             let (receipt, ()) = self.with_eraser(|eraser| {
+                self.resume_first(eraser);
                 self.announce_and_do(eraser, event, |eraser| {
                     self.seal()?;
                     eraser.erase(part, what)
@@ -153,6 +154,7 @@ impl Shared {
         }
         self.catch_up()?;
         self.with_eraser(|eraser| {
+            self.resume_first(eraser);
             let segments = self.store.segments()?;
             let first = segments.first().map_or(0, |segment| segment.first);
             let boundary = segments
@@ -252,23 +254,28 @@ impl Shared {
 
     /// Takes up what the last opening left undone: the erasures that a crash interrupted, and the tree cache.
     pub(super) fn take_up(&self) {
-        self.resume_erasures();
+        // A log that has ended has no eraser any more.
+        let _ = self.with_eraser(|eraser| {
+            self.resume_first(eraser);
+            Ok(())
+        });
         // An error comes again where a purge needs the cache.
         let _ = self.catch_up();
     }
 
-    fn resume_erasures(&self) {
-        // A log that has ended has no eraser any more.
-        let _ = self.with_eraser(|eraser| {
-            self.resume_with(eraser).inspect_err(|error| {
-                // A log that is closed meanwhile leaves the rest to the next opening. Its end waits for the eraser, and so
-                // until the host can be told.
-                if !matches!(error.cause(), Cause::Closed | Cause::Poisoned(_)) {
-                    self.numbers.failed(error);
-                    self.tell_later(error);
-                }
-            })
-        });
+    /// Before anything else is erased: who gets the eraser first does it.
+    fn resume_first(&self, eraser: &mut dyn Eraser) {
+        if self.is_resumed.swap(true, Relaxed) {
+            return;
+        }
+        if let Err(error) = self.resume_with(eraser)
+            // A log that is closed meanwhile leaves the rest to the next opening. Its end waits for the eraser, and so
+            // until the host can be told.
+            && !matches!(error.cause(), Cause::Closed | Cause::Poisoned(_))
+        {
+            self.numbers.failed(&error);
+            self.tell_later(&error);
+        }
     }
 
     fn resume_with(&self, eraser: &mut dyn Eraser) -> Result<()> {

@@ -91,6 +91,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         rotation: Mutex::default(),
         answering: RwLock::default(),
         ages: true.into(),
+        is_resumed: false.into(),
         is_all_carried_out: false.into(),
         place,
         key_file,

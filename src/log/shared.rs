@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(super) answering: RwLock<()>,
     /// The key in force is that of the key file.
     pub(super) ages: AtomicBool,
+    /// What a crash interrupted was taken up again, or is now.
+    pub(super) is_resumed: AtomicBool,
     /// No erasure or purge that was announced is left undone, in this opening or before it.
     pub(super) is_all_carried_out: AtomicBool,
     pub(super) place: Option<Place>,

@@ -120,7 +120,7 @@ impl Finding {
     }
 
     pub(super) fn line(mut self, line: u64) -> Self {
-        self.line = (line > 0).then_some(line);
+        self.line = Some(line);
         self
     }
 

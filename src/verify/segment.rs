@@ -380,7 +380,8 @@ impl<'a> SegmentCheck<'a> {
     fn tail(&mut self) {
         let is_empty = self.line == 0;
         if is_empty {
-            self.find(FindingKind::Malformed, "the file is empty: it has not even a header");
+            let detail = "the file is empty: it has not even a header";
+            self.push(Finding::new(FindingKind::Malformed, self.rules.name, detail));
         }
         let open = self.commit.first().or(self.cut.map(|line| (self.summary.end, line)));
         match open {

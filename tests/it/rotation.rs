@@ -99,11 +99,9 @@ fn the_key_file_is_replaced_and_the_old_key_is_gone() {
     let secret = old.splitn(5, |byte| *byte == b'+').last().expect("a seed").trim_ascii();
     assert_eq!(secret.len(), 44);
     for file in files_below(scene.root()) {
-        assert!(
-            find(&fs::read(&file).expect("a file"), secret).is_none(),
-            "{} holds it",
-            file.display()
-        );
+        // Some are only there while they are written.
+        let Ok(content) = fs::read(&file) else { continue };
+        assert!(find(&content, secret).is_none(), "{} holds it", file.display());
     }
     log.append(login(1)).expect("recorded");
     log.close(SOON).expect("closed");

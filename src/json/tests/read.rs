@@ -187,7 +187,7 @@ fn errors_say_what_and_where() {
         "expected a comma or the end of the object at byte 7"
     );
     assert_eq!(error("{} {}"), "bytes after the end of the value at byte 3");
-    assert_eq!(error("tru"), "expected true at byte 0");
+    assert_eq!(error("tru"), "expected a value at byte 0");
     assert_eq!(error(""), "expected a value at byte 0");
     assert_eq!(
         error(&"[".repeat(1_000_000)),
