@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::event::InvalidEvent;
+use crate::query::QueryError;
 
 /// What went wrong: one pointer wide, and a cheap clone, because one failure can reach many tickets.
 ///
@@ -42,6 +43,9 @@ pub enum Cause {
     /// An event breaks a rule of EVENTS §1.
     #[error("invalid event: {0}")]
     InvalidEvent(InvalidEvent),
+    /// A query is none that can be answered.
+    #[error("{0}")]
+    InvalidQuery(QueryError),
     /// The host's `id` was used before for an event of other content.
     #[error("id {id:?} was recorded with other content at seq {first_seq}")]
     IdReused {
@@ -174,9 +178,10 @@ impl Error {
             }
             Cause::Closed | Cause::Poisoned(_) | Cause::Io { .. } => ErrorKind::Reopen,
             Cause::Locked { .. } => ErrorKind::WaitForLock,
-            Cause::Configuration { .. } | Cause::CheckpointMissing { .. } | Cause::NoRecord { .. } => {
-                ErrorKind::FixConfiguration
-            }
+            Cause::InvalidQuery(_)
+            | Cause::Configuration { .. }
+            | Cause::CheckpointMissing { .. }
+            | Cause::NoRecord { .. } => ErrorKind::FixConfiguration,
             Cause::Damaged { .. } | Cause::RolledBack { .. } | Cause::Unsupported { .. } => ErrorKind::CallForHelp,
         }
     }

@@ -52,6 +52,7 @@
 //! - [`Event`], [`Actor`], [`Target`], [`Context`], [`Change`]: what happened; [`action`] has the catalogue of actions.
 //! - [`AuditLog`] and its [`Builder`]: recording. [`Receipt`], [`Ticket`], [`LogState`].
 //! - [`LogReader`], [`Record`], [`Proof`]: reading and proving, in any process.
+//! - [`Query`], [`query`]: asking a log, a page at a time.
 //! - [`Verifier`], [`Report`], [`Finding`]: what an auditor does.
 //! - [`FileStore`], [`MemoryStore`], [`store`]: where commits live.
 //! - [`Sink`]: where records are delivered. Nothing in this version drives one: call [`Sink::deliver`] yourself.
@@ -83,6 +84,7 @@ pub mod manual;
 pub mod merkle;
 pub mod note;
 pub mod proof;
+pub mod query;
 mod reader;
 mod record;
 pub mod sign;
@@ -100,6 +102,7 @@ pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use hash::Hash;
 pub use note::{Origin, VerifierKey};
 pub use proof::Proof;
+pub use query::Query;
 pub use sign::{SignError, Signer, SigningKey};
 
 pub use sink::Sink;

@@ -24,7 +24,7 @@ mod parse;
 mod redact;
 mod retry;
 mod rules;
-mod scan;
+pub(crate) mod scan;
 mod write;
 
 use std::fmt;

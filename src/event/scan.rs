@@ -8,7 +8,7 @@ use crate::json::read::Reader;
 
 /// The members of an object: each key as it stands between its quotes, and the bytes of its value. Another value has
 /// none.
-pub(super) fn members(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(crate) fn members(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     let object = Some(object)
         .filter(|object| object.starts_with(b"{"))
         .unwrap_or_default();
@@ -23,7 +23,7 @@ pub(super) fn members(object: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
 }
 
 /// The items of a list. Another value has none.
-pub(super) fn items(list: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn items(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     let list = Some(list).filter(|list| list.starts_with(b"[")).unwrap_or_default();
     let mut position = 1;
     std::iter::from_fn(move || {
@@ -35,7 +35,7 @@ pub(super) fn items(list: &[u8]) -> impl Iterator<Item = &[u8]> {
 }
 
 /// The end of the string that begins at `start`; `None` where none does.
-pub(super) fn string_end(text: &[u8], start: usize) -> Option<usize> {
+pub(crate) fn string_end(text: &[u8], start: usize) -> Option<usize> {
     let mut rest = text.get(start..)?.strip_prefix(b"\"")?;
     let mut end = start + 1;
     loop {
@@ -50,7 +50,7 @@ pub(super) fn string_end(text: &[u8], start: usize) -> Option<usize> {
 }
 
 /// The end of the value that begins at `start`.
-pub(super) fn value_end(text: &[u8], start: usize) -> Option<usize> {
+pub(crate) fn value_end(text: &[u8], start: usize) -> Option<usize> {
     let (mut position, mut depth) = (start, 0usize);
     loop {
         match *text.get(position)? {
@@ -74,7 +74,7 @@ pub(super) fn value_end(text: &[u8], start: usize) -> Option<usize> {
 }
 
 /// The text of a string, given with its quotes.
-pub(super) fn text(string: &[u8]) -> Cow<'_, str> {
+pub(crate) fn text(string: &[u8]) -> Cow<'_, str> {
     match string {
         [b'"', plain @ .., b'"'] if !plain.contains(&b'\\') => String::from_utf8_lossy(plain),
         _ => Reader::new(string, 0)

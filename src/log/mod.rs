@@ -1,6 +1,7 @@
 //! The log for writing: [`AuditLog`], from an event to its receipt.
 
 mod append;
+mod asking;
 mod assistant;
 mod builder;
 mod caches;

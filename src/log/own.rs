@@ -2,6 +2,7 @@
 
 use crate::event::{Event, action};
 use crate::note::{Origin, VerifierKey};
+use crate::query::Query;
 use crate::record::RecordLine;
 use crate::store::{Erasure, Moved};
 
@@ -22,6 +23,23 @@ pub(super) fn started(source: Option<&str>) -> Event {
     let event = Event::of_log(action::AUDIT_LOG_STARTED).metadata("version", env!("CARGO_PKG_VERSION"));
     match source {
         Some(source) => event.source(source),
+        None => event,
+    }
+}
+
+/// The log was asked, by whom the query says.
+pub(super) fn accessed(query: &Query, records: usize) -> Event {
+    let mut filter = query.filter.to_string();
+    if let Some((end, _)) = filter.char_indices().nth(FILTER_TOLD_MAX) {
+        filter.truncate(end);
+    }
+    let event = Event::of_log(action::AUDIT_LOG_ACCESSED).metadata("records", records);
+    let event = match query.filter.is_personal() {
+        true => event.personal_metadata("filter", filter),
+        false => event.metadata("filter", filter),
+    };
+    match &query.reader {
+        Some(reader) => event.actor(reader.clone()),
         None => event,
     }
 }
@@ -79,3 +97,6 @@ pub(super) fn erased(ranges: &[(u64, u64)], what: Erasure, reason: &str) -> Even
         .metadata("ranges", ranges)
         .metadata("reason", reason)
 }
+
+/// A longer filter may not fit into the event that tells of it.
+const FILTER_TOLD_MAX: usize = 8 * 1024;

@@ -69,7 +69,10 @@ impl LogTree {
             (cache.size(), cache.due(), cache.is_disabled())
         };
         if is_disabled {
-            return Err(failed(store, io::Error::other("the tree cache could not be read: open the log anew")));
+            return Err(failed(
+                store,
+                io::Error::other("the tree cache could not be read: open the log anew"),
+            ));
         }
         if !goes_on(due - covered.max(first)) {
             return Ok(Step::Left);

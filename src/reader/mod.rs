@@ -6,12 +6,14 @@ mod walk;
 use std::fmt;
 use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};
 use crate::hash::Hash;
 use crate::merkle::{self, HashReader, ProofError};
 use crate::proof::Proof;
+use crate::query::{self, Page, Query};
 use crate::record::{Line, Record};
 use crate::store::{LineEnd, Lines, Segment, Store};
 use tree::TreeCache;
@@ -102,6 +104,41 @@ impl LogReader {
             to: to.min(size),
             current: None,
         })
+    }
+
+    /// Answers a query, a page at a time. Nothing of it is recorded: an open log's
+    /// [`query`](crate::AuditLog::query) is.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::InvalidQuery`], which names the parameter, and where the log cannot be read.
+    ///
+    /// ```no_run
+    /// use indelible::{FileStore, LogReader, Query};
+    ///
+    /// let reader = LogReader::new(FileStore::new("audit"));
+    /// let mut query = Query::new().action("auth.login.failed").limit(1000);
+    /// loop {
+    ///     let page = reader.query(&query)?;
+    ///     for found in &page.found {
+    ///         println!("{}", found.to_json().unwrap_or_default());
+    ///     }
+    ///     let Some(next) = page.next else { break };
+    ///     query = query.after(next);
+    /// }
+    /// # Ok::<(), indelible::Error>(())
+    /// ```
+    pub fn query(&self, query: &Query) -> Result<Page> {
+        let checkpoint = self.checkpoint()?;
+        let size = checkpoint
+            .as_ref()
+            .map_or(0, |checkpoint| checkpoint.checkpoint().size());
+        let mut page = query::answer(self.store.as_ref(), query, size, SystemTime::now())?;
+        if let (true, Some(checkpoint)) = (query.with_proofs, &checkpoint) {
+            let cache = || TreeCache::open_read(&self.store.folder()?, size).ok();
+            prove_found(self.store.as_ref(), &mut page, checkpoint, cache)?;
+        }
+        Ok(page)
     }
 
     /// A proof that one record is in the log: with the record and the vkey it verifies with nothing else (C2SP
@@ -311,6 +348,23 @@ pub(crate) fn prove(
         }
     };
     Proof::new(seq, path, checkpoint).map_err(|error| Error::damaged("segments", None, error.to_string()))
+}
+
+/// Adds the proof of each record that was found. One that is gone meanwhile stays without.
+pub(crate) fn prove_found(
+    store: &dyn Store,
+    page: &mut Page,
+    checkpoint: &SignedCheckpoint,
+    cache: impl Fn() -> Option<TreeCache>,
+) -> Result<()> {
+    for found in &mut page.found {
+        found.proof = match prove(store, found.record.seq(), checkpoint.clone(), cache()) {
+            Ok(proof) => Some(proof),
+            Err(error) if matches!(error.cause(), Cause::NoRecord { .. }) => None,
+            Err(error) => return Err(error),
+        };
+    }
+    Ok(())
 }
 
 /// Whether the tree of `size` with `root` contains that of `old_size` with `old_root`: by a consistency proof, or by

@@ -16,6 +16,7 @@ mod ids;
 mod live;
 mod oracle;
 mod place;
+mod query;
 mod queue;
 mod reading;
 mod rotation;

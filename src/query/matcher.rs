@@ -1,0 +1,251 @@
+//! Whether a record is one that a query asks for.
+
+use std::borrow::Cow;
+
+use memchr::memmem::Finder;
+
+use super::condition::Condition;
+use super::field::{Field, Value};
+use super::visit::{Place, fields, scalars};
+use super::{Filter, TimeField};
+use crate::event::scan::text;
+use crate::event::{Action, Severity};
+use crate::json;
+use crate::record::{Personal, RecordLine};
+use crate::timestamp::Timestamp;
+
+/// A filter, made ready to look at many records.
+#[derive(Debug)]
+pub(super) struct Matcher<'a> {
+    filter: &'a Filter,
+    conditions: Vec<(&'a Field, &'a Condition)>,
+    /// The conditions that a record must meet, a bit for each.
+    required: u64,
+    start: Option<[u8; 27]>,
+    end: Option<[u8; 27]>,
+    literals: Vec<Literal>,
+}
+
+/// Bytes that stand in the line of every record that matches.
+#[derive(Debug)]
+enum Literal {
+    Exact(Box<Finder<'static>>),
+    /// In lower case; a line may have it in any.
+    AnyCase(Vec<u8>),
+}
+
+impl<'a> Matcher<'a> {
+    /// `start` is the filter's own, or where its period began.
+    pub(super) fn new(filter: &'a Filter, start: Option<Timestamp>) -> Self {
+        let conditions: Vec<_> = filter.conditions.iter().collect();
+        let is_required = |(at, (_, condition)): (usize, &(&Field, &Condition))| match condition.any.is_empty() {
+            true => 0,
+            false => 1_u64 << at,
+        };
+        Self {
+            filter,
+            required: conditions.iter().enumerate().map(is_required).sum(),
+            literals: literals(filter),
+            start: start.map(Timestamp::to_fixed),
+            end: filter.end.map(Timestamp::to_fixed),
+            conditions,
+        }
+    }
+
+    /// Whether personal data decides on what matches.
+    pub(super) fn is_personal(&self) -> bool {
+        self.filter.is_personal()
+    }
+
+    /// Whether a line may be one that matches, by its bytes.
+    pub(super) fn may_match(&self, line: &[u8]) -> bool {
+        self.literals.iter().all(|literal| match literal {
+            Literal::Exact(finder) => finder.find(line).is_some(),
+            Literal::AnyCase(word) => has_word(line, word),
+        })
+    }
+
+    pub(super) fn matches(&self, record: &RecordLine<'_>) -> bool {
+        let mut look = Look {
+            matcher: self,
+            met: 0,
+            is_excluded: false,
+            severity: None,
+            occurred_at: None,
+        };
+        look.at(record.event);
+        let personal = match record.personal {
+            Personal::Present(personal) => personal,
+            Personal::Erased(_) => &[],
+        };
+        look.at(personal);
+        if look.is_excluded || look.met != self.required {
+            return false;
+        }
+        let time = match self.filter.time {
+            TimeField::OccurredAt => look.occurred_at.unwrap_or_default(),
+            TimeField::RecordedAt => record.recorded_at.as_bytes(),
+        };
+        // In the fixed form, times are ordered as their bytes are.
+        let is_in_time =
+            self.start.is_none_or(|start| time >= &start[..]) && self.end.is_none_or(|end| time < &end[..]);
+        let is_severe = self.filter.severity_min.is_none_or(|min| look.severity >= Some(min));
+        is_in_time && is_severe && self.has_words(record.event, personal)
+    }
+
+    fn has_words(&self, event: &[u8], personal: &[u8]) -> bool {
+        if self.filter.words.is_empty() {
+            return true;
+        }
+        let mut missing: Vec<&str> = self.filter.words.iter().map(String::as_str).collect();
+        let mut look = |value: &[u8]| {
+            let value = folded(&spelled(value));
+            missing.retain(|word| !value.contains(word));
+        };
+        scalars(event, &mut look);
+        scalars(personal, &mut look);
+        missing.is_empty()
+    }
+}
+
+/// What was seen of a record so far.
+struct Look<'a, 'b> {
+    matcher: &'b Matcher<'b>,
+    met: u64,
+    is_excluded: bool,
+    severity: Option<Severity>,
+    occurred_at: Option<&'a [u8]>,
+}
+
+impl<'a> Look<'a, '_> {
+    fn at(&mut self, part: &'a [u8]) {
+        if self.matcher.start.is_some() || self.matcher.end.is_some() {
+            let mut members = crate::event::scan::members(part);
+            let occurred_at = members.find(|(key, _)| *key == b"occurred_at");
+            let unquoted = |value: &'a [u8]| value.strip_prefix(b"\"")?.strip_suffix(b"\"");
+            self.occurred_at = self.occurred_at.or(occurred_at.and_then(|(_, value)| unquoted(value)));
+        }
+        fields(part, &mut |place, value| self.field(&place, value));
+    }
+
+    fn field(&mut self, place: &Place<'_>, value: &[u8]) {
+        match place {
+            Place::Field(Field::Severity) if self.matcher.filter.severity_min.is_some() => {
+                let name = spelled(value);
+                self.severity = Severity::ALL.into_iter().find(|severity| severity.as_str() == name);
+            }
+            Place::Field(Field::EventType) if self.asks(&Field::Category) => {
+                let action = Action::from(&*spelled(value));
+                self.compare(|field| *field == Field::Category, action.category());
+            }
+            Place::Field(Field::ActorId | Field::OnBehalfOfId | Field::TargetId) if self.asks(&Field::UserId) => {
+                self.compare(|field| *field == Field::UserId, &spelled(value));
+            }
+            _ => {}
+        }
+        let is_meant = |field: &Field| match (place, field) {
+            (Place::Field(place), field) => place == field,
+            (Place::Metadata(key), Field::Metadata(name)) => key_is(key, name),
+            (Place::Metadata(_), _) => false,
+        };
+        if self.matcher.conditions.iter().any(|(field, _)| is_meant(field)) {
+            self.compare(is_meant, &spelled(value));
+        }
+    }
+
+    fn asks(&self, field: &Field) -> bool {
+        self.matcher.filter.conditions.contains_key(field)
+    }
+
+    fn compare(&mut self, is_meant: impl Fn(&Field) -> bool, value: &str) {
+        for (at, (_, condition)) in self
+            .matcher
+            .conditions
+            .iter()
+            .enumerate()
+            .filter(|(_, (field, _))| is_meant(field))
+        {
+            if condition.any.iter().any(|wanted| wanted.is(value)) {
+                self.met |= 1 << at;
+            }
+            self.is_excluded |= condition.none.iter().any(|unwanted| unwanted.is(value));
+        }
+    }
+}
+
+/// A text in lower case. ASCII letters come of ASCII letters alone, so that a word of them is found by its bytes.
+pub(super) fn folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for char in text.chars() {
+        let is_plain = char.is_ascii() || char.to_lowercase().any(|lower| lower.is_ascii());
+        match is_plain {
+            true => folded.push(char.to_ascii_lowercase()),
+            false => folded.extend(char.to_lowercase()),
+        }
+    }
+    folded
+}
+
+/// The text of a string, or another value as it is written.
+fn spelled(value: &[u8]) -> Cow<'_, str> {
+    match value.first() {
+        Some(b'"') => text(value),
+        _ => String::from_utf8_lossy(value),
+    }
+}
+
+fn key_is(key: &[u8], name: &str) -> bool {
+    if !key.contains(&b'\\') {
+        return key == name.as_bytes();
+    }
+    text(&[b"\"", key, b"\""].concat()) == name
+}
+
+/// What every line that matches holds, so that most lines are not looked into.
+fn literals(filter: &Filter) -> Vec<Literal> {
+    let mut literals = Vec::new();
+    for (field, condition) in &filter.conditions {
+        let (1, Some(value)) = (condition.any.len(), condition.any.first()) else {
+            continue;
+        };
+        let mut bytes = Vec::new();
+        match (field, value) {
+            // It is derived of others, or not always spelled in the same way.
+            (Field::Category | Field::Ip, _) | (_, Value::Network(_)) => continue,
+            (Field::EventType, Value::Beginning(beginning)) => {
+                bytes.extend_from_slice(b"\"action\":\"");
+                bytes.extend_from_slice(beginning.as_bytes());
+            }
+            (Field::EventType, Value::Text(action)) => {
+                bytes.extend_from_slice(b"\"action\":");
+                json::string(&mut bytes, action);
+            }
+            (_, Value::Beginning(_)) => continue,
+            // It may be a number.
+            (Field::Metadata(_), Value::Text(text)) => {
+                json::string(&mut bytes, text);
+                bytes.pop();
+                bytes.remove(0);
+            }
+            (_, Value::Text(text)) => json::string(&mut bytes, text),
+        }
+        literals.push(Literal::Exact(Box::new(Finder::new(&bytes).into_owned())));
+    }
+    // A word with other characters may be spelled in several ways.
+    let is_plain = |word: &&String| {
+        word.bytes()
+            .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+    };
+    let words = filter.words.iter().filter(is_plain);
+    literals.extend(words.map(|word| Literal::AnyCase(word.clone().into_bytes())));
+    literals
+}
+
+/// Whether a word that is in lower case stands in a line in any.
+fn has_word(line: &[u8], word: &[u8]) -> bool {
+    let Some(first) = word.first() else { return true };
+    let starts = memchr::memchr2_iter(*first, first.to_ascii_uppercase(), line);
+    starts
+        .filter_map(|start| line.get(start..start + word.len()))
+        .any(|found| found.eq_ignore_ascii_case(word))
+}

@@ -1,0 +1,307 @@
+//! Asking a log: filters, pages, counts.
+//!
+//! A [`Query`] says which records are wanted, in which order and how many at a time. [`AuditLog::query`] and
+//! [`LogReader::query`] answer with a [`Page`], whose cursor leads to the next one.
+//!
+//! - [`Query`] is the builder; [`Query::parse`] reads it from the query of a URL, and its `Display` prints it so.
+//! - [`Field`] is what is filtered by.
+//! - [`Page`] holds what was [`Found`], and says what is [`Gone`]: what is purged or erased can match nothing.
+//!
+//! Filters of different fields are "and", values of one field are "or".
+//!
+//! [`AuditLog::query`]: crate::AuditLog::query
+//! [`LogReader::query`]: crate::LogReader::query
+
+mod condition;
+mod cursor;
+mod error;
+mod field;
+mod matcher;
+mod network;
+mod page;
+mod parse;
+mod scan;
+mod visit;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+pub use error::QueryError;
+pub use field::Field;
+pub use page::{Found, Gone, Page};
+pub(crate) use scan::answer;
+
+use condition::Condition;
+use error::Problem;
+
+use crate::event::{Actor, Severity};
+use crate::timestamp::Timestamp;
+
+/// What is asked of a log.
+///
+/// Its methods take and give the query, so that it is written in one expression. None of them fails: what is wrong with
+/// a value is said by [`check`](Self::check), and by who answers the query.
+///
+/// ```
+/// use indelible::{Query, query::Field};
+///
+/// let query = Query::new()
+///     .action("auth.login.*")
+///     .actor_id("usr_alice123")
+///     .with(Field::Outcome, "failure")
+///     .with(Field::Outcome, "denied")
+///     .without(Field::Ip, "10.0.0.0/8")
+///     .since("2026-02-01T00:00:00Z".parse::<indelible::Timestamp>()?);
+///
+/// let url = "actor_id=usr_alice123&event_type=auth.login.*&ip.not=10.0.0.0/8&outcome=failure,denied\
+///            &start_time=2026-02-01T00:00:00Z";
+/// assert_eq!(Query::parse(url)?, query);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[must_use = "a query does nothing until a log is asked"]
+pub struct Query {
+    pub(crate) filter: Filter,
+    pub(crate) order: Order,
+    pub(crate) limit: usize,
+    pub(crate) cursor: Option<String>,
+    pub(crate) with_proofs: bool,
+    pub(crate) reader: Option<Actor>,
+    /// The first value that the builder could not take.
+    problem: Option<QueryError>,
+}
+
+/// Which records are wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Filter {
+    conditions: BTreeMap<Field, Condition>,
+    severity_min: Option<Severity>,
+    /// In lower case, each once, in order.
+    words: Vec<String>,
+    time: TimeField,
+    start: Option<Timestamp>,
+    end: Option<Timestamp>,
+    last: Option<Duration>,
+    seq_from: Option<u64>,
+    seq_to: Option<u64>,
+}
+
+impl Filter {
+    /// Whether personal data decides on what matches, and may stand in the filter.
+    pub(crate) fn is_personal(&self) -> bool {
+        !self.words.is_empty() || self.conditions.keys().any(Field::is_personal)
+    }
+}
+
+/// Which time of a record is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum TimeField {
+    /// `occurred_at`: when it happened, as the host says.
+    #[default]
+    OccurredAt,
+    /// `recorded_at`: when the log took it.
+    RecordedAt,
+}
+
+/// In which order records come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Order {
+    /// By `seq`, from the last one.
+    #[default]
+    NewestFirst,
+    /// By `seq`, from the first one.
+    OldestFirst,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Query {
+    /// All records, newest first, 100 at a time.
+    pub fn new() -> Self {
+        Self {
+            filter: Filter::default(),
+            order: Order::NewestFirst,
+            limit: LIMIT_DEFAULT,
+            cursor: None,
+            with_proofs: false,
+            reader: None,
+            problem: None,
+        }
+    }
+
+    /// Only records whose field has this value, or another one that is given for it. See [`Field`] for what each takes.
+    pub fn with(mut self, field: Field, value: impl AsRef<str>) -> Self {
+        self.add(field, value.as_ref(), false);
+        self
+    }
+
+    /// Only records whose field has not this value. A record without the field is one of them.
+    pub fn without(mut self, field: Field, value: impl AsRef<str>) -> Self {
+        self.add(field, value.as_ref(), true);
+        self
+    }
+
+    /// Only this action, or with `auth.login.*` all that begin so.
+    pub fn action(self, pattern: impl AsRef<str>) -> Self {
+        self.with(Field::EventType, pattern)
+    }
+
+    /// Only what this actor did.
+    pub fn actor_id(self, id: impl AsRef<str>) -> Self {
+        self.with(Field::ActorId, id)
+    }
+
+    /// Only what was done to this target.
+    pub fn target_id(self, id: impl AsRef<str>) -> Self {
+        self.with(Field::TargetId, id)
+    }
+
+    /// Only what belongs to this organization.
+    pub fn tenant(self, id: impl AsRef<str>) -> Self {
+        self.with(Field::TenantId, id)
+    }
+
+    /// Only events of this severity or a higher one.
+    pub fn severity_min(mut self, severity: Severity) -> Self {
+        self.filter.severity_min = Some(severity);
+        self
+    }
+
+    /// Only records in whose values each of these words occurs, in any letter case, also within other words.
+    pub fn words(mut self, words: impl AsRef<str>) -> Self {
+        let words = words.as_ref().split_whitespace().map(matcher::folded);
+        self.filter.words.extend(words);
+        self.filter.words.sort_unstable();
+        self.filter.words.dedup();
+        self
+    }
+
+    /// Only what happened at this time or later.
+    pub fn since(mut self, start: impl Into<Timestamp>) -> Self {
+        self.filter.start = Some(start.into());
+        self
+    }
+
+    /// Only what happened before this time.
+    pub fn until(mut self, end: impl Into<Timestamp>) -> Self {
+        self.filter.end = Some(end.into());
+        self
+    }
+
+    /// Only what happened in this time before the query is answered first, to the second. The pages that follow have the
+    /// same beginning.
+    pub fn last(mut self, period: Duration) -> Self {
+        self.filter.last = Some(Duration::from_secs(period.as_secs()));
+        self
+    }
+
+    /// Which time [`since`](Self::since), [`until`](Self::until) and [`last`](Self::last) mean: `occurred_at` unless told
+    /// otherwise.
+    pub fn by(mut self, time: TimeField) -> Self {
+        self.filter.time = time;
+        self
+    }
+
+    /// Only the record of this `seq` and those after it.
+    pub fn seq_from(mut self, seq: u64) -> Self {
+        self.filter.seq_from = Some(seq);
+        self
+    }
+
+    /// Only the records before this `seq`.
+    pub fn seq_to(mut self, seq: u64) -> Self {
+        self.filter.seq_to = Some(seq);
+        self
+    }
+
+    /// The order of the records: newest first unless told otherwise.
+    pub fn order(mut self, order: Order) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// How many records a page has at most: from 1 to 1,000, 100 unless told otherwise.
+    pub fn limit(mut self, records: usize) -> Self {
+        self.limit = records;
+        self
+    }
+
+    /// The page to which this cursor leads ([`Page::next`]): of the same filters in the same order.
+    pub fn after(mut self, cursor: impl Into<String>) -> Self {
+        self.cursor = Some(cursor.into());
+        self
+    }
+
+    /// With a proof for each record that is found ([`Found::proof`]).
+    pub fn with_proofs(mut self) -> Self {
+        self.with_proofs = true;
+        self
+    }
+
+    /// Who asks: the actor of `audit_log.accessed`, which [`AuditLog::query`](crate::AuditLog::query) records.
+    pub fn asked_by(mut self, reader: Actor) -> Self {
+        self.reader = Some(reader);
+        self
+    }
+
+    /// Whether a log would answer it.
+    ///
+    /// # Errors
+    ///
+    /// Names the parameter that is wrong, and says what it takes.
+    pub fn check(&self) -> Result<(), QueryError> {
+        if let Some(problem) = &self.problem {
+            return Err(problem.clone());
+        }
+        let wrong = |parameter: &'static str, problem| Err(QueryError::new(parameter, problem));
+        let filter = &self.filter;
+        if !(1..=LIMIT_MAX).contains(&self.limit) {
+            return wrong("limit", Problem::value(&self.limit.to_string(), "1 to 1000"));
+        }
+        if filter.last.is_some() && filter.start.is_some() {
+            return wrong("last", Problem::Together { other: "start_time" });
+        }
+        if filter.start.zip(filter.end).is_some_and(|(start, end)| start >= end) {
+            return wrong("start_time", Problem::NotBefore { other: "end_time" });
+        }
+        if filter.seq_from.zip(filter.seq_to).is_some_and(|(from, to)| from >= to) {
+            return wrong("seq_from", Problem::NotBefore { other: "seq_to" });
+        }
+        if filter.words.len() > WORDS_MAX {
+            return wrong("q", Problem::TooMany { max: WORDS_MAX });
+        }
+        if filter.conditions.len() > FIELDS_MAX {
+            return wrong("metadata", Problem::TooMany { max: FIELDS_MAX });
+        }
+        let crowded = filter
+            .conditions
+            .iter()
+            .find(|(_, condition)| condition.count() > VALUES_MAX);
+        crowded.map_or(Ok(()), |(field, _)| {
+            Err(QueryError::new(field.name(), Problem::TooMany { max: VALUES_MAX }))
+        })
+    }
+
+    fn add(&mut self, field: Field, value: &str, negated: bool) {
+        match field.value(value) {
+            Ok(value) => self.filter.conditions.entry(field).or_default().add(value, negated),
+            Err(problem) => _ = self.problem.get_or_insert(problem),
+        }
+    }
+}
+
+/// How many records a page has unless told otherwise, and at most.
+const LIMIT_DEFAULT: usize = 100;
+const LIMIT_MAX: usize = 1_000;
+
+/// How many fields, values of a field and words a query has at most.
+const FIELDS_MAX: usize = 64;
+const VALUES_MAX: usize = 1_000;
+const WORDS_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests;

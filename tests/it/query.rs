@@ -1,0 +1,578 @@
+//! Queries against a plain reading of every record as JSON, while the log rolls, erases and purges.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use indelible::event::{Auth, Context, Location};
+use indelible::query::{Order, Page, TimeField};
+use indelible::{Actor, AuditLog, Cause, Event, FileStore, LogReader, MemoryStore, Outcome, Query, Severity, Target};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::scene::*;
+
+const ACTIONS: [&str; 7] = [
+    "auth.login.failed",
+    "auth.login.succeeded",
+    "auth.logout.succeeded",
+    "user.created",
+    "config.updated",
+    "authz.role.assigned",
+    "billing.invoice.paid",
+];
+const IDS: [&str; 6] = ["usr_1", "usr_2", "a,b", "ü&=", "quote\"d\\", "usr"];
+const IPS: [&str; 5] = [
+    "203.0.113.7",
+    "203.0.113.200",
+    "198.51.100.1",
+    "2001:db8::1",
+    "2001:db8:1::1",
+];
+const TEXTS: [&str; 5] = [
+    "Mozilla/5.0 (X11)",
+    "curl/8 Straße",
+    "KELVIN \u{212A}",
+    "7",
+    "tab\tand \"quotes\"",
+];
+
+fn pick<'a>(from: &[&'a str], random: &mut u64) -> &'a str {
+    *random = random
+        .wrapping_mul(6_364_136_223_846_793_005)
+        .wrapping_add(1_442_695_040_888_963_407);
+    from[usize::try_from(*random >> 33).expect("small") % from.len()]
+}
+
+/// An event whose values come of small sets, so that queries find some.
+fn event(number: u64) -> Event {
+    let random = &mut (number * 7919 + 1);
+    let mut actor = Actor::user(pick(&IDS, random)).email(format!("{}+x@example.com", number % 3));
+    if number.is_multiple_of(7) {
+        actor = Actor::admin(pick(&IDS, random));
+    }
+    let mut event = Event::new(pick(&ACTIONS, random))
+        .actor(actor)
+        .tenant(pick(&["org_1", "org_2"], random))
+        .metadata("plan", pick(&["free", "paid"], random))
+        .metadata("attempt", number % 4)
+        .metadata("flags", ["beta", pick(&["x", "y"], random)])
+        .personal_metadata("note", pick(&TEXTS, random));
+    if !number.is_multiple_of(3) {
+        let context = Context::new()
+            .session(format!("ses_{}", number % 5))
+            .ip(pick(&IPS, random).parse::<IpAddr>().expect("an address"))
+            .user_agent(pick(&TEXTS, random))
+            .location(Location::new().country(pick(&["DE", "AT"], random)))
+            .auth(Auth::new().method(pick(&["password", "passkey"], random)));
+        event = event.context(context);
+    }
+    if number % 4 == 1 {
+        event = event.target(Target::new("application", pick(&IDS, random)));
+        event = event.target(Target::new("user", pick(&IDS, random)).email("t@example.com"));
+    }
+    if number % 5 == 2 {
+        event = event.on_behalf_of(Actor::user(pick(&IDS, random)));
+    }
+    if number % 6 == 3 {
+        event = event.severity(Severity::High).outcome(Outcome::Denied).reason("policy");
+    }
+    event.occurred_at(time(number % 50))
+}
+
+fn time(seconds: u64) -> indelible::Timestamp {
+    let text = format!("2026-02-01T00:00:{:02}Z", seconds % 60);
+    text.parse().expect("a time")
+}
+
+/// All texts, numbers and booleans at a path, through lists.
+fn at<'a>(value: &'a Value, path: &[&str]) -> Vec<&'a Value> {
+    match (value, path) {
+        (Value::Array(items), _) => items.iter().flat_map(|item| at(item, path)).collect(),
+        (Value::Object(object), [key, rest @ ..]) => object.get(*key).map_or_else(Vec::new, |value| at(value, rest)),
+        (Value::Object(_), []) | (_, [_, ..]) => Vec::new(),
+        (scalar, []) => vec![scalar],
+    }
+}
+
+fn texts(event: &Value, path: &[&str]) -> Vec<String> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    at(event, path).into_iter().map(text).collect()
+}
+
+fn values(event: &Value, field: &str) -> Vec<String> {
+    match field {
+        "event_type" => texts(event, &["action"]),
+        "category" => {
+            let action = texts(event, &["action"]);
+            action
+                .iter()
+                .map(|action| indelible::Action::from(action.as_str()).category().to_owned())
+                .collect()
+        }
+        "actor_id" => texts(event, &["actor", "id"]),
+        "actor_type" => texts(event, &["actor", "type"]),
+        "actor_email" => texts(event, &["actor", "email"]),
+        "on_behalf_of_id" => texts(event, &["on_behalf_of", "id"]),
+        "user_id" => ["actor_id", "on_behalf_of_id", "target_id"]
+            .iter()
+            .flat_map(|field| values(event, field))
+            .collect(),
+        "target_id" => texts(event, &["targets", "id"]),
+        "target_type" => texts(event, &["targets", "type"]),
+        "ip" => texts(event, &["context", "ip"]),
+        "country" => texts(event, &["context", "location", "country"]),
+        "session_id" => texts(event, &["context", "session_id"]),
+        "auth_method" => texts(event, &["context", "auth", "method"]),
+        other => match other.strip_prefix("metadata.") {
+            Some(key) => texts(event, &["metadata", key]),
+            None => texts(event, &[other]),
+        },
+    }
+}
+
+fn is(field: &str, value: &str, wanted: &str) -> bool {
+    match field {
+        "event_type" => wanted
+            .strip_suffix('*')
+            .map_or(value == wanted, |start| value.starts_with(start)),
+        "ip" => match wanted {
+            "203.0.113.0/24" => value.starts_with("203.0.113."),
+            "2001:db8::/32" => value.starts_with("2001:db8:"),
+            "0.0.0.0/0" => value.contains('.'),
+            _ => value == wanted,
+        },
+        _ => value == wanted,
+    }
+}
+
+/// One parameter: its name, its values, and whether it excludes.
+type Parameter = (&'static str, Vec<String>, bool);
+
+fn matches(event: &Value, recorded_at: &str, parameters: &[Parameter]) -> bool {
+    parameters.iter().all(|(field, wanted, negated)| {
+        let single = wanted[0].as_str();
+        match *field {
+            "start_time" => event["occurred_at"].as_str() >= Some(single),
+            "end_time" => event["occurred_at"].as_str() < Some(single),
+            "recorded_until" => recorded_at < single,
+            "severity_min" => {
+                let rank = |name: &str| Severity::ALL.iter().position(|severity| severity.as_str() == name);
+                rank(event["severity"].as_str().expect("a severity")) >= rank(single)
+            }
+            "q" => {
+                let mut all = Vec::new();
+                collect(event, &mut all);
+                single
+                    .split(' ')
+                    .all(|word| all.iter().any(|text| text.to_lowercase().contains(word)))
+            }
+            _ => {
+                let has = values(event, field)
+                    .iter()
+                    .any(|value| wanted.iter().any(|wanted| is(field, value, wanted)));
+                has != *negated
+            }
+        }
+    })
+}
+
+fn collect(value: &Value, all: &mut Vec<String>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| collect(item, all)),
+        Value::Object(object) => {
+            // What marks metadata as personal is no value of the event's.
+            let members = object.iter().filter(|(key, _)| *key != "personal");
+            members.for_each(|(_, value)| collect(value, all));
+        }
+        Value::String(text) => all.push(text.clone()),
+        scalar => all.push(scalar.to_string()),
+    }
+}
+
+fn parameter() -> impl Strategy<Value = Parameter> {
+    let of = |field: &'static str, pool: Vec<&'static str>| {
+        let values = prop::collection::vec(prop::sample::select(pool), 1..3);
+        (Just(field), values, any::<bool>())
+            .prop_map(|(field, values, negated)| (field, values.into_iter().map(str::to_owned).collect(), negated))
+    };
+    let once = |field: &'static str, pool: Vec<String>| {
+        prop::sample::select(pool).prop_map(move |value| (field, vec![value], false))
+    };
+    let times: Vec<String> = (0..50).step_by(7).map(|second| time(second).to_string()).collect();
+    let actions = [&ACTIONS[..], &["auth.*", "auth.login.*", "nobody.did.it"]].concat();
+    prop_oneof![
+        of("event_type", actions),
+        of("category", vec!["authentication", "billing", "user_lifecycle"]),
+        of("outcome", vec!["success", "failure", "denied", "unknown"]),
+        of("severity", vec!["informational", "low", "medium", "high"]),
+        of("reason", vec!["policy", "none"]),
+        of("actor_id", IDS.to_vec()),
+        of("actor_type", vec!["user", "admin", "system"]),
+        of("actor_email", vec!["0+x@example.com", "1+x@example.com"]),
+        of("on_behalf_of_id", IDS.to_vec()),
+        of("user_id", IDS.to_vec()),
+        of("target_id", IDS.to_vec()),
+        of("target_type", vec!["application", "user"]),
+        of("tenant_id", vec!["org_1", "org_2", "org_3"]),
+        of(
+            "ip",
+            [&IPS[..], &["203.0.113.0/24", "2001:db8::/32", "0.0.0.0/0"]].concat()
+        ),
+        of("country", vec!["DE", "AT"]),
+        of("session_id", vec!["ses_1", "ses_4"]),
+        of("auth_method", vec!["password", "passkey"]),
+        of("metadata.plan", vec!["free", "paid"]),
+        of("metadata.attempt", vec!["0", "3"]),
+        of("metadata.flags", vec!["beta", "x"]),
+        of("metadata.note", TEXTS.to_vec()),
+        once("severity_min", vec!["low".into(), "medium".into(), "high".into()]),
+        once("start_time", times.clone()),
+        once("end_time", times),
+        once(
+            "q",
+            ["mozilla", "usr_1 org_2", "straße", "kelvin", "x11 quotes", "7"]
+                .map(str::to_owned)
+                .to_vec()
+        ),
+    ]
+}
+
+/// The values of a field that comes several times are one list.
+fn merged(parameters: &[Parameter]) -> Vec<Parameter> {
+    let mut merged: Vec<Parameter> = Vec::new();
+    for (field, values, negated) in parameters {
+        match merged
+            .iter_mut()
+            .find(|(other, _, excludes)| other == field && excludes == negated)
+        {
+            Some((_, known, _)) => known.extend(values.iter().cloned()),
+            None => merged.push((field, values.clone(), *negated)),
+        }
+    }
+    merged
+}
+
+fn encoded(value: &str) -> String {
+    value.bytes().map(|byte| format!("%{byte:02X}")).collect()
+}
+
+/// The parameters as a URL has them.
+fn url(parameters: &[Parameter]) -> String {
+    let pairs = parameters.iter().map(|(field, values, negated)| {
+        let values: Vec<String> = values.iter().map(|value| encoded(value)).collect();
+        format!("{field}{}={}", if *negated { ".not" } else { "" }, values.join(","))
+    });
+    pairs.collect::<Vec<_>>().join("&")
+}
+
+/// All pages of a query.
+fn all(reader: &LogReader, query: &Query) -> Vec<Page> {
+    let mut pages = vec![reader.query(query).expect("an answer")];
+    while let Some(next) = pages.last().and_then(|page| page.next.clone()) {
+        pages.push(reader.query(&query.clone().after(next)).expect("an answer"));
+    }
+    pages
+}
+
+/// What a log's records are, read one by one.
+struct Plain(Vec<(u64, Option<Value>, String, bool)>);
+
+impl Plain {
+    fn of(reader: &LogReader) -> Self {
+        let records = reader.records(..).expect("readable").map(|record| {
+            let record = record.expect("readable");
+            let event = record
+                .merged_json()
+                .map(|json| serde_json::from_str(&json).expect("JSON"));
+            let recorded_at = record.recorded_at().map_or_else(String::new, |time| time.to_string());
+            let is_without = !record.is_erased() && record.personal_json().is_none();
+            (record.seq(), event, recorded_at, is_without)
+        });
+        Self(records.collect())
+    }
+
+    fn matching(&self, parameters: &[Parameter]) -> Vec<u64> {
+        let is_found =
+            |event: &Option<Value>, at: &str| event.as_ref().is_some_and(|event| matches(event, at, parameters));
+        let found = self.0.iter().filter(|(_, event, at, _)| is_found(event, at));
+        found.map(|(seq, ..)| *seq).collect()
+    }
+}
+
+fn check_query(reader: &LogReader, plain: &Plain, parameters: &[Parameter], limit: usize) {
+    let url = url(parameters);
+    let Ok(query) = Query::parse(&url) else {
+        // The end of a range that comes before its beginning, or a repeated parameter.
+        return;
+    };
+    let printed = query.to_string();
+    assert_eq!(Query::parse(&printed).as_ref(), Ok(&query), "{printed}");
+    let mut expected = plain.matching(&merged(parameters));
+    let first = plain.0.first().map_or(0, |(seq, ..)| *seq);
+    for order in [Order::OldestFirst, Order::NewestFirst] {
+        let query = query.clone().order(order).limit(limit);
+        let pages = all(reader, &query);
+        let found: Vec<u64> = pages
+            .iter()
+            .flat_map(|page| &page.found)
+            .map(|found| found.record.seq())
+            .collect();
+        assert_eq!(found, expected, "{url}, {order:?}");
+        assert!(
+            pages.iter().rev().skip(1).all(|page| page.found.len() == limit),
+            "{url}"
+        );
+        let sum = |count: fn(&Page) -> u64| pages.iter().map(count).sum::<u64>();
+        let erased = plain.0.iter().filter(|(_, event, ..)| event.is_none()).count();
+        assert_eq!(sum(|page| page.gone.erased), erased as u64, "{url}");
+        let purged: Vec<_> = pages.iter().filter_map(|page| page.gone.purged.clone()).collect();
+        let expected_purged: Vec<_> = Some(0..first).filter(|purged| !purged.is_empty()).into_iter().collect();
+        assert_eq!(purged, expected_purged, "{url}, {order:?}");
+        let without = plain.0.iter().filter(|(_, _, _, is_without)| *is_without).count() as u64;
+        assert!(sum(|page| page.gone.personal_erased) <= without, "{url}");
+        expected.reverse();
+    }
+}
+
+fn fill(log: &AuditLog, count: u64) {
+    for number in 0..count {
+        drop(log.submit(event(number)).expect("room"));
+    }
+    log.append(event(count)).expect("recorded");
+}
+
+fn scenes() -> &'static [LogReader; 2] {
+    use std::sync::OnceLock;
+    static LOGS: OnceLock<(Scene, [LogReader; 2])> = OnceLock::new();
+    let (_, readers) = LOGS.get_or_init(|| {
+        let signer = TestSigner::new();
+        let memory = MemoryStore::new();
+        let log = in_memory(&signer).open(memory.clone()).expect("opens");
+        fill(&log, 220);
+        log.close(SOON).expect("closed");
+        // Segments of some twenty records, with gaps of all kinds.
+        let scene = Scene::new();
+        let store = || FileStore::new(scene.folder()).segment_size(16_000);
+        let log = scene.builder().open(store()).expect("opens");
+        fill(&log, 260);
+        for start in [60, 100, 140] {
+            log.append(event(start)).expect("recorded");
+        }
+        log.erase_records([70..=75, 120..=120], "test").expect("erased");
+        log.erase_personal_data([80..=95, 200..=210], "test").expect("erased");
+        assert!(log.purge(50).expect("purged") > 0);
+        log.close(SOON).expect("closed");
+        let readers = [LogReader::new(memory), LogReader::new(scene.store())];
+        (scene, readers)
+    });
+    readers
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+
+    #[test]
+    fn queries_find_what_a_plain_reading_does(
+        parameters in prop::collection::vec(parameter(), 0..4),
+        limit in prop::sample::select(vec![1_usize, 3, 20, 1000]),
+    ) {
+        for reader in scenes() {
+            check_query(reader, &Plain::of(reader), &parameters, limit);
+        }
+    }
+}
+
+#[test]
+fn the_example_of_the_product_page_works_as_it_stands() {
+    let log = memory_log();
+    let query = "start_time=2026-02-01T00:00:00Z&event_type=auth.login.failed&actor_id=usr_alice123";
+    let query = Query::parse(query).expect("a query");
+    let login = |second| {
+        Event::new("auth.login.failed")
+            .actor(Actor::user("usr_alice123"))
+            .occurred_at(time(second))
+    };
+    let before = "2026-01-31T23:59:59.999999Z"
+        .parse::<indelible::Timestamp>()
+        .expect("a time");
+    log.append(login(0).occurred_at(before)).expect("recorded");
+    let wanted = log.append(login(1)).expect("recorded");
+    log.append(login(2).actor(Actor::user("usr_bob"))).expect("recorded");
+    let page = log.query(&query).expect("an answer");
+    let found: Vec<u64> = page.found.iter().map(|found| found.record.seq()).collect();
+    assert_eq!(found, [wanted.seq]);
+}
+
+#[test]
+fn a_cursor_stays_right_while_the_log_grows_erases_and_purges() {
+    let scene = Scene::new();
+    let log = scene
+        .builder()
+        .open(FileStore::new(scene.folder()).segment_size(4_000))
+        .expect("opens");
+    for number in 0..60 {
+        log.append(login(number)).expect("recorded");
+    }
+    let reader = log.reader();
+    for order in [Order::OldestFirst, Order::NewestFirst] {
+        let query = Query::new().action("auth.login.*").order(order).limit(7);
+        let mut seen: Vec<u64> = Vec::new();
+        let (mut cursor, mut purged, mut round) = (None::<String>, false, 0);
+        loop {
+            let asked = cursor
+                .take()
+                .map_or(query.clone(), |cursor| query.clone().after(cursor));
+            let page = reader.query(&asked).expect("an answer");
+            seen.extend(page.found.iter().map(|found| found.record.seq()));
+            purged |= page.gone.purged.is_some();
+            round += 1;
+            log.append(login("more")).expect("recorded");
+            if round == 2 {
+                log.erase_records([40..=44], "test").expect("erased");
+            }
+            if round == 3 {
+                log.purge(30).expect("purged");
+            }
+            match page.next {
+                Some(next) if round < 100 => cursor = Some(next),
+                _ => break,
+            }
+        }
+        let distinct: BTreeSet<u64> = seen.iter().copied().collect();
+        assert_eq!(distinct.len(), seen.len(), "none is repeated");
+        let is_sorted = match order {
+            Order::OldestFirst => seen.is_sorted(),
+            Order::NewestFirst => seen.is_sorted_by(|a, b| a >= b),
+        };
+        assert!(is_sorted && purged, "{seen:?}");
+        let first = reader.first().expect("readable").expect("a record");
+        let newest_first = order == Order::NewestFirst;
+        for record in reader
+            .records(..60)
+            .expect("readable")
+            .map(|record| record.expect("readable"))
+        {
+            let is_login = record.action().is_some_and(|action| action.starts_with("auth.login"));
+            assert!(
+                !is_login || seen.contains(&record.seq()),
+                "{} of {first}, {newest_first}",
+                record.seq()
+            );
+        }
+    }
+    log.close(SOON).expect("closed");
+}
+
+#[test]
+fn a_cursor_of_another_query_is_refused() {
+    let reader = &scenes()[0];
+    let query = Query::new().action("auth.*").limit(1);
+    let next = reader.query(&query).expect("an answer").next.expect("more");
+    let others = [
+        Query::new().action("auth.login.*"),
+        query.clone().order(Order::OldestFirst),
+        query.clone().with(indelible::query::Field::Outcome, "failure"),
+    ];
+    for other in others {
+        let error = reader.query(&other.after(&*next)).expect_err("another query");
+        assert!(
+            matches!(error.cause(), Cause::InvalidQuery(_)) && error.to_string().starts_with("cursor: "),
+            "{error}"
+        );
+    }
+    for (at, _) in next.char_indices() {
+        let mut damaged = next.clone();
+        let other = if &next[at..=at] == "A" { "B" } else { "A" };
+        damaged.replace_range(at..=at, other);
+        let result = reader.query(&query.clone().after(damaged));
+        // The last digit has bits that say nothing.
+        assert!(result.is_err() || at + 1 == next.len(), "byte {at}");
+    }
+    // Another limit is the same query.
+    reader.query(&query.limit(2).after(next)).expect("an answer");
+}
+
+#[test]
+fn a_period_begins_once_for_all_pages() {
+    let log = memory_log();
+    let now = std::time::SystemTime::now();
+    for seconds in [0, 1, 2, 30, 50, 70, 7200] {
+        let then = now - Duration::from_secs(seconds);
+        log.append(login(seconds).occurred_at(then)).expect("recorded");
+    }
+    let query = Query::parse("last=1m&event_type=auth.login.*&order=oldest&limit=1").expect("a query");
+    let pages = all(&log.reader(), &query);
+    assert_eq!(pages.iter().map(|page| page.found.len()).sum::<usize>(), 5);
+    let by_log = Query::new()
+        .last(Duration::from_secs(60))
+        .by(TimeField::RecordedAt)
+        .action("auth.login.*");
+    assert_eq!(log.reader().query(&by_log).expect("an answer").found.len(), 7);
+}
+
+#[test]
+fn asking_is_recorded_once_for_all_pages_and_says_who_and_what() {
+    let log = memory_log();
+    for number in 0..5 {
+        log.append(login(number)).expect("recorded");
+    }
+    let query = Query::parse("event_type=auth.login.*&ip.not=10.0.0.0/8&limit=2").expect("a query");
+    let query = query.asked_by(Actor::admin("usr_auditor"));
+    let next = log.query(&query).expect("an answer").next.expect("more");
+    log.query(&query.clone().after(next)).expect("an answer");
+    log.query(&Query::new().tenant("org_9")).expect("an answer");
+    log.query(&Query::new().limit(0)).expect_err("no page");
+    log.append(login("after")).expect("recorded");
+    let accessed = log
+        .reader()
+        .query(&Query::new().action("audit_log.accessed").order(Order::OldestFirst));
+    let accessed: Vec<Value> = accessed
+        .expect("an answer")
+        .found
+        .iter()
+        .map(|found| serde_json::from_str(&found.record.merged_json().expect("there")).expect("JSON"))
+        .collect();
+    assert_eq!(accessed.len(), 2);
+    assert_eq!(accessed[0]["actor"]["id"], "usr_auditor");
+    assert_eq!(
+        accessed[0]["metadata"]["filter"],
+        "event_type=auth.login.*&ip.not=10.0.0.0/8"
+    );
+    assert_eq!(accessed[0]["metadata"]["records"], 2);
+    assert_eq!(
+        accessed[0]["personal"]["metadata"][0], "filter",
+        "an address may be in it"
+    );
+    assert_eq!(accessed[1]["metadata"]["filter"], "tenant_id=org_9");
+    assert!(accessed[1].get("personal").is_none());
+}
+
+#[test]
+fn a_page_has_proofs_if_they_are_wanted() {
+    let scene = Scene::new();
+    let log = scene.open();
+    for number in 0..20 {
+        log.append(login(number)).expect("recorded");
+    }
+    let query = Query::new().action("auth.login.*").limit(3);
+    assert!(
+        log.query(&query)
+            .expect("an answer")
+            .found
+            .iter()
+            .all(|found| found.proof.is_none())
+    );
+    let query = query.with_proofs();
+    let readers = [log.query(&query), LogReader::new(scene.store()).query(&query)];
+    for page in readers {
+        for found in page.expect("an answer").found {
+            let proof = found.proof.as_ref().expect("a proof");
+            proof.verify(found.record.hash(), &log.vkey()).expect("verifies");
+            let json: Value = serde_json::from_str(&found.to_json().expect("there")).expect("JSON");
+            assert_eq!(json["seq"], found.record.seq());
+            assert_eq!(json["proof"], proof.to_string());
+        }
+    }
+    log.close(SOON).expect("closed");
+}
