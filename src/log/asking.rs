@@ -1,8 +1,12 @@
 //! Asking an open log.
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::shared::Shared;
 use super::{AuditLog, own};
 use crate::error::Result;
-use crate::query::{self, Page, Query};
+use crate::query::{self, Indexes, Page, Query};
 use crate::reader;
 
 impl AuditLog {
@@ -36,7 +40,13 @@ impl AuditLog {
         let shared = self.shared();
         let checkpoint = self.checkpoint()?;
         let size = checkpoint.checkpoint().size();
-        let mut page = query::answer(shared.store.as_ref(), query, size, shared.options.clock.now())?;
+        let mut page = query::answer(
+            shared.store.as_ref(),
+            &shared.indexes,
+            query,
+            size,
+            shared.options.clock.now(),
+        )?;
         if query.with_proofs {
             let view = || shared.tree().view(size).ok();
             reader::prove_found(shared.store.as_ref(), &mut page, &checkpoint, view)?;
@@ -47,3 +57,30 @@ impl AuditLog {
         Ok(page)
     }
 }
+
+impl Shared {
+    /// Makes the indexes of sealed segments, until the log ends.
+    pub(super) fn make_indexes(&self) {
+        if self.store.folder().is_none() {
+            return;
+        }
+        let (mut size, mut failed) = (0, BTreeSet::new());
+        while let Some(newest) = self.follow.wait_beyond(size) {
+            size = newest.checkpoint().size();
+            while let Ok(Some(_)) = self.make_index(&mut failed) {}
+            if self.follow.wait_ended(LOOK_EVERY) {
+                return;
+            }
+        }
+    }
+
+    /// Makes the next index that is missing. While the eraser is held, no segment is replaced.
+    fn make_index(&self, failed: &mut BTreeSet<u64>) -> Result<Option<u64>> {
+        let random = self.entropy.random()?;
+        let goes_on = || !self.is_closing();
+        self.with_eraser(|_| Indexes::make_next(self.store.as_ref(), failed, random, &goes_on))
+    }
+}
+
+/// How often segments are looked for that were sealed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -182,7 +182,7 @@ impl Shared {
             .map_err(|error| Error::io("sync", &self.store.folder().unwrap_or_default().join("tree"), error))
     }
 
-    fn with_eraser<T>(&self, step: impl FnOnce(&mut dyn Eraser) -> Result<T>) -> Result<T> {
+    pub(super) fn with_eraser<T>(&self, step: impl FnOnce(&mut dyn Eraser) -> Result<T>) -> Result<T> {
         self.queue.check_process()?;
         let mut eraser = self.eraser.lock().unwrap_or_else(PoisonError::into_inner);
         let eraser = eraser.as_deref_mut().ok_or_else(|| self.ended())?;
@@ -261,6 +261,7 @@ impl Shared {
         });
         // An error comes again where a purge needs the cache.
         let _ = self.catch_up();
+        self.make_indexes();
     }
 
     /// Before anything else is erased: who gets the eraser first does it.

@@ -176,7 +176,7 @@ impl AuditLog {
 
     /// Reads this log.
     pub fn reader(&self) -> LogReader {
-        LogReader::of(Arc::clone(&self.shared().store))
+        LogReader::of(Arc::clone(&self.shared().store), Arc::clone(&self.shared().indexes))
     }
 
     /// A proof that the record `seq` is in the log, under the newest checkpoint.

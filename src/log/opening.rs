@@ -26,6 +26,7 @@ use super::shared::Shared;
 use super::{AuditLog, own};
 use crate::error::{Cause, Error, Result};
 use crate::note::{Origin, VerifierKey};
+use crate::query::Indexes;
 use crate::reader::{Leaf, contains, walk_near};
 use crate::sign::{KeyFileError, Signer, SigningKey};
 use crate::store::{Head, Moved, Opened, Opening, Store};
@@ -80,6 +81,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         core: Mutex::new(core),
         disk: Mutex::new(Disk { writer: Some(writer) }),
         tree,
+        indexes: Arc::new(Indexes::of_writer()),
         eraser: Mutex::new(Some(eraser)),
         numbers: Numbers::new(size),
         follow: Follow::default(),

@@ -20,6 +20,7 @@ use super::work::Work;
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, Redaction};
 use crate::note::{Origin, VerifierKey};
+use crate::query::Indexes;
 use crate::reader::tree::TreeCache;
 use crate::store::{Eraser, Store};
 
@@ -33,6 +34,7 @@ pub(crate) struct Shared {
     pub(super) core: Mutex<Core>,
     pub(super) disk: Mutex<Disk>,
     pub(super) tree: LogTree,
+    pub(super) indexes: Arc<Indexes>,
     pub(super) eraser: Mutex<Option<Box<dyn Eraser>>>,
     pub(super) numbers: Numbers,
     pub(super) follow: Follow,

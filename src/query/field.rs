@@ -195,6 +195,17 @@ impl Value {
     }
 }
 
+impl Value {
+    /// The one text that a field has, whose value this is; `None` where there are several.
+    pub(super) fn exact(&self) -> Option<String> {
+        match self {
+            Self::Text(text) => Some(text.clone()),
+            Self::Beginning(_) => None,
+            Self::Network(network) => network.address().map(|address| address.to_string()),
+        }
+    }
+}
+
 /// As it is written in a query.
 impl fmt::Display for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

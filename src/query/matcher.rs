@@ -17,12 +17,13 @@ use crate::timestamp::Timestamp;
 /// A filter, made ready to look at many records.
 #[derive(Debug)]
 pub(super) struct Matcher<'a> {
-    filter: &'a Filter,
+    pub(super) filter: &'a Filter,
     conditions: Vec<(&'a Field, &'a Condition)>,
     /// The conditions that a record must meet, a bit for each.
     required: u64,
-    start: Option<[u8; 27]>,
-    end: Option<[u8; 27]>,
+    /// The filter's own, or where its period began.
+    pub(super) start: Option<Timestamp>,
+    end: Option<Timestamp>,
     literals: Vec<Literal>,
 }
 
@@ -35,7 +36,6 @@ enum Literal {
 }
 
 impl<'a> Matcher<'a> {
-    /// `start` is the filter's own, or where its period began.
     pub(super) fn new(filter: &'a Filter, start: Option<Timestamp>) -> Self {
         let conditions: Vec<_> = filter.conditions.iter().collect();
         let is_required = |(at, (_, condition)): (usize, &(&Field, &Condition))| match condition.any.is_empty() {
@@ -46,8 +46,8 @@ impl<'a> Matcher<'a> {
             filter,
             required: conditions.iter().enumerate().map(is_required).sum(),
             literals: literals(filter),
-            start: start.map(Timestamp::to_fixed),
-            end: filter.end.map(Timestamp::to_fixed),
+            start,
+            end: filter.end,
             conditions,
         }
     }
@@ -86,9 +86,9 @@ impl<'a> Matcher<'a> {
             TimeField::OccurredAt => look.occurred_at.unwrap_or_default(),
             TimeField::RecordedAt => record.recorded_at.as_bytes(),
         };
-        // In the fixed form, times are ordered as their bytes are.
-        let is_in_time =
-            self.start.is_none_or(|start| time >= &start[..]) && self.end.is_none_or(|end| time < &end[..]);
+        let is_timed = self.start.is_some() || self.end.is_some();
+        let is_between = |time| self.start.is_none_or(|start| time >= start) && self.end.is_none_or(|end| time < end);
+        let is_in_time = !is_timed || Timestamp::from_fixed(time).is_some_and(is_between);
         let is_severe = self.filter.severity_min.is_none_or(|min| look.severity >= Some(min));
         is_in_time && is_severe && self.has_words(record.event, personal)
     }
@@ -187,7 +187,7 @@ pub(super) fn folded(text: &str) -> String {
 }
 
 /// The text of a string, or another value as it is written.
-fn spelled(value: &[u8]) -> Cow<'_, str> {
+pub(super) fn spelled(value: &[u8]) -> Cow<'_, str> {
     match value.first() {
         Some(b'"') => text(value),
         _ => String::from_utf8_lossy(value),

@@ -16,11 +16,13 @@ mod condition;
 mod cursor;
 mod error;
 mod field;
+mod index;
 mod matcher;
 mod network;
 mod page;
 mod parse;
 mod scan;
+mod source;
 mod visit;
 
 use std::collections::BTreeMap;
@@ -28,6 +30,7 @@ use std::time::Duration;
 
 pub use error::QueryError;
 pub use field::Field;
+pub(crate) use index::Indexes;
 pub use page::{Found, Gone, Page};
 pub(crate) use scan::answer;
 

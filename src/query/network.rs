@@ -22,6 +22,14 @@ impl Network {
         is_v4 == self.is_v4 && bits & mask(self.length) == self.bits
     }
 
+    /// The one address, where it has no more.
+    pub(super) fn address(self) -> Option<IpAddr> {
+        (self.length == self.length_max()).then(|| match self.is_v4 {
+            true => IpAddr::V4(Ipv4Addr::from_bits(u32::try_from(self.bits >> 96).unwrap_or_default())),
+            false => IpAddr::V6(Ipv6Addr::from_bits(self.bits)),
+        })
+    }
+
     fn length_max(self) -> u32 {
         if self.is_v4 { 32 } else { 128 }
     }

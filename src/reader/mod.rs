@@ -13,7 +13,7 @@ use crate::error::{Cause, Error, Result};
 use crate::hash::Hash;
 use crate::merkle::{self, HashReader, ProofError};
 use crate::proof::Proof;
-use crate::query::{self, Page, Query};
+use crate::query::{self, Indexes, Page, Query};
 use crate::record::{Line, Record};
 use crate::store::{LineEnd, Lines, Segment, Store};
 use tree::TreeCache;
@@ -36,16 +36,17 @@ pub(crate) use walk::{Leaf, first, push, tree_at_first, walk_near};
 #[derive(Clone)]
 pub struct LogReader {
     store: Arc<dyn Store>,
+    indexes: Arc<Indexes>,
 }
 
 impl LogReader {
     /// A reader of the log in `store`.
     pub fn new(store: impl Store) -> Self {
-        Self { store: Arc::new(store) }
+        Self::of(Arc::new(store), Arc::default())
     }
 
-    pub(crate) fn of(store: Arc<dyn Store>) -> Self {
-        Self { store }
+    pub(crate) fn of(store: Arc<dyn Store>, indexes: Arc<Indexes>) -> Self {
+        Self { store, indexes }
     }
 
     /// The newest checkpoint; `None` for a log without records.
@@ -133,7 +134,7 @@ impl LogReader {
         let size = checkpoint
             .as_ref()
             .map_or(0, |checkpoint| checkpoint.checkpoint().size());
-        let mut page = query::answer(self.store.as_ref(), query, size, SystemTime::now())?;
+        let mut page = query::answer(self.store.as_ref(), &self.indexes, query, size, SystemTime::now())?;
         if let (true, Some(checkpoint)) = (query.with_proofs, &checkpoint) {
             let cache = || TreeCache::open_read(&self.store.folder()?, size).ok();
             prove_found(self.store.as_ref(), &mut page, checkpoint, cache)?;

@@ -336,16 +336,32 @@ fn check_query(reader: &LogReader, plain: &Plain, parameters: &[Parameter], limi
 }
 
 fn fill(log: &AuditLog, count: u64) {
-    for number in 0..count {
-        drop(log.submit(event(number)).expect("room"));
+    for number in 0..=count {
+        match number % 10 {
+            0 => drop(log.append(event(number)).expect("recorded")),
+            _ => drop(log.submit(event(number)).expect("room")),
+        }
     }
-    log.append(event(count)).expect("recorded");
 }
 
-fn scenes() -> &'static [LogReader; 2] {
+/// Waits until each sealed segment has an index.
+fn indexed(scene: &Scene) -> usize {
+    let mut count = 0;
+    eventually("the segments are indexed", || {
+        let folder = scene.folder().join("index");
+        let is_index = |path: &std::path::PathBuf| path.extension().is_some_and(|end| end == "idx");
+        let files = if folder.exists() { list(&folder) } else { Vec::new() };
+        count = files.into_iter().filter(is_index).count();
+        count + 1 == scene.segment_files().len()
+    });
+    count
+}
+
+/// In memory; in files, which are sealed and indexed but for the last one; the same without indexes.
+fn scenes() -> &'static [LogReader; 3] {
     use std::sync::OnceLock;
-    static LOGS: OnceLock<(Scene, [LogReader; 2])> = OnceLock::new();
-    let (_, readers) = LOGS.get_or_init(|| {
+    static LOGS: OnceLock<(Scene, Scene, [LogReader; 3])> = OnceLock::new();
+    let (_, _, readers) = LOGS.get_or_init(|| {
         let signer = TestSigner::new();
         let memory = MemoryStore::new();
         let log = in_memory(&signer).open(memory.clone()).expect("opens");
@@ -362,9 +378,17 @@ fn scenes() -> &'static [LogReader; 2] {
         log.erase_records([70..=75, 120..=120], "test").expect("erased");
         log.erase_personal_data([80..=95, 200..=210], "test").expect("erased");
         assert!(log.purge(50).expect("purged") > 0);
+        log.append(event(1)).expect("recorded");
+        assert!(indexed(&scene) > 8);
         log.close(SOON).expect("closed");
-        let readers = [LogReader::new(memory), LogReader::new(scene.store())];
-        (scene, readers)
+        let plain = scene.crash_copy();
+        std::fs::remove_dir_all(plain.folder().join("index")).expect("removed");
+        let readers = [
+            LogReader::new(memory),
+            LogReader::new(scene.store()),
+            LogReader::new(plain.store()),
+        ];
+        (scene, plain, readers)
     });
     readers
 }

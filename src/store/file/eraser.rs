@@ -52,6 +52,7 @@ impl FileEraser {
         let new = self.new_of(segment);
         match self.write_erased(&new, segment, ranges, what) {
             Ok(true) => {
+                self.remove_indexes(segment)?;
                 let renamed = self.layout.rename(&new, &self.layout.segment(segment.first));
                 renamed.inspect_err(|_| drop(self.layout.remove(&new)))?;
                 self.layout.sync_folder(&self.layout.segments_folder())?;
@@ -86,6 +87,22 @@ impl FileEraser {
             file.sync().map_err(failed)?;
         }
         Ok(changed)
+    }
+
+    /// Removes the indexes of what a segment held, durably: they are made anew of what it holds then.
+    fn remove_indexes(&self, segment: &Segment) -> Result<()> {
+        let folder = self.layout.index_folder();
+        let beginning = format!("{:020}-", segment.first);
+        let mut names = self.layout.list(&folder)?;
+        names.retain(|name| name.starts_with(&beginning));
+        for name in &names {
+            self.layout.remove(&folder.join(name))?;
+        }
+        if names.is_empty() {
+            Ok(())
+        } else {
+            self.layout.sync_folder(&folder)
+        }
     }
 
     /// Where a segment is written anew.
@@ -160,6 +177,7 @@ impl Eraser for FileEraser {
             // Neither the compressed file that an interrupted erasure left must take the plain one's place again, nor
             // what it wrote anew stay.
             self.remove_compressed(&segment)?;
+            self.remove_indexes(&segment)?;
             self.layout.remove(&self.new_of(&segment))?;
             self.layout.remove(&self.layout.segment(segment.first))?;
             self.layout.sync_folder(&self.layout.segments_folder())?;

@@ -31,6 +31,11 @@ impl Layout {
         self.folder.join("tree")
     }
 
+    /// Of the indexes that queries use.
+    pub(super) fn index_folder(&self) -> PathBuf {
+        self.folder.join("index")
+    }
+
     pub(super) fn lock(&self) -> PathBuf {
         self.folder.join("lock")
     }

@@ -1,0 +1,196 @@
+//! The index files of a log directory: `index/`, one for each sealed segment.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::SegmentIndex;
+use super::build::build;
+use super::pages::{PageWriter, Pages, damaged};
+use crate::error::{Error, Result};
+use crate::store::{Segment, Store};
+
+/// The indexes of a log, and those of them that are open.
+///
+/// A name holds the segment's first record and a number that no other index of it has: what is cached under a name that
+/// is gone is never looked at again.
+#[derive(Debug, Default)]
+pub(crate) struct Indexes {
+    open: Mutex<BTreeMap<u64, Opened>>,
+    /// The log's writer has them: what is broken is removed, and made anew.
+    is_writer: bool,
+}
+
+/// An index by its name; `None` where it cannot be used.
+#[derive(Debug, Clone)]
+struct Opened {
+    name: String,
+    index: Option<Arc<SegmentIndex>>,
+}
+
+impl Indexes {
+    /// Those of the log's writer.
+    pub(crate) fn of_writer() -> Self {
+        Self {
+            is_writer: true,
+            ..Self::default()
+        }
+    }
+
+    /// The names of the indexes as they are now, by their segments' first records.
+    pub(in crate::query) fn names(store: &dyn Store) -> BTreeMap<u64, String> {
+        let entries = store.folder().and_then(|folder| fs::read_dir(folder.join(FOLDER)).ok());
+        let names = entries.into_iter().flatten();
+        let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        names.filter_map(|name| Some((first_of(&name)?, name))).collect()
+    }
+
+    /// The index of a segment that ends before the record `end`; `None` where there is none that can be used.
+    pub(in crate::query) fn get(
+        &self,
+        store: &dyn Store,
+        segment: &Segment,
+        end: u64,
+        name: &str,
+    ) -> Option<Arc<SegmentIndex>> {
+        if let Some(known) = self.open().get(&segment.first).filter(|known| known.name == name) {
+            return known.index.clone();
+        }
+        match open(store, segment, end, name) {
+            Ok(index) => {
+                let index = Arc::new(index);
+                self.remember(segment.first, name, Some(Arc::clone(&index)));
+                Some(index)
+            }
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                self.discard(store, segment.first, name);
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// Has an index that is damaged made anew.
+    pub(in crate::query) fn discard(&self, store: &dyn Store, first: u64, name: &str) {
+        self.remember(first, name, None);
+        if let (true, Some(folder)) = (self.is_writer, store.folder()) {
+            let _ = fs::remove_file(folder.join(FOLDER).join(name));
+        }
+    }
+
+    /// Makes the first index that is missing of the segments that are not written to any more, and says which that was.
+    /// Nothing is erased, purged or compressed meanwhile. A segment in `failed` is left out, and one that fails is put
+    /// there. Nothing is made once `goes_on` is false.
+    pub(crate) fn make_next(
+        store: &dyn Store,
+        failed: &mut BTreeSet<u64>,
+        random: [u8; 16],
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<Option<u64>> {
+        let Some(folder) = store.folder() else { return Ok(None) };
+        let (mut segments, names) = (store.segments()?, Self::names(store));
+        segments.pop();
+        remove_others(&folder, &segments, &names);
+        let is_missing = |segment: &&Segment| !names.contains_key(&segment.first) && !failed.contains(&segment.first);
+        let Some(segment) = segments.iter().find(is_missing) else {
+            return Ok(None);
+        };
+        failed.insert(segment.first);
+        let (seed, name) = random.split_at(8);
+        let seed = seed.first_chunk().map_or(0, |seed| u64::from_le_bytes(*seed));
+        let Some(contents) = build(store, segment, seed, goes_on)? else {
+            return Ok(None);
+        };
+        let name = format!("{:020}-{}.idx", segment.first, hex::encode(name));
+        let path = folder.join(FOLDER).join(name);
+        write(&path, &contents.to_bytes()).map_err(|error| Error::io("write", &path, error))?;
+        failed.remove(&segment.first);
+        Ok(Some(segment.first))
+    }
+
+    fn open(&self) -> MutexGuard<'_, BTreeMap<u64, Opened>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, first: u64, name: &str, index: Option<Arc<SegmentIndex>>) {
+        let mut open = self.open();
+        if open.len() >= OPEN_MAX {
+            open.pop_first();
+        }
+        let name = name.to_owned();
+        open.insert(first, Opened { name, index });
+    }
+}
+
+/// Opens the index of a segment.
+///
+/// # Errors
+///
+/// [`io::ErrorKind::InvalidData`] where it is not that of this segment, or damaged.
+fn open(store: &dyn Store, segment: &Segment, end: u64, name: &str) -> io::Result<SegmentIndex> {
+    let folder = store.folder().ok_or(io::ErrorKind::NotFound)?;
+    let path = folder.join(FOLDER).join(name);
+    // A pipe would block.
+    if !fs::metadata(&path)?.is_file() {
+        return Err(damaged("it is no file"));
+    }
+    let index = SegmentIndex::open(Pages::new(File::open(&path)?))?;
+    let is_plain = index.header.is_plain;
+    let length = fs::metadata(folder.join(&segment.name))?.len();
+    let is_of = (index.header.first, index.end()) == (segment.first, end)
+        && is_plain == segment.name.ends_with(".jsonl")
+        && (!is_plain || index.header.segment_bytes == length);
+    if is_of {
+        Ok(index)
+    } else {
+        Err(damaged("it is of another segment"))
+    }
+}
+
+/// Removes what is no index of a segment that is there: of one that is purged, or half written by a crash.
+fn remove_others(folder: &Path, segments: &[Segment], names: &BTreeMap<u64, String>) {
+    let Ok(entries) = fs::read_dir(folder.join(FOLDER)) else {
+        return;
+    };
+    for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let first = first_of(name).filter(|first| names.get(first).is_some_and(|known| known == name));
+        let is_there = first.is_some_and(|first| segments.iter().any(|segment| segment.first == first));
+        if !is_there {
+            let _ = fs::remove_file(&path);
+        }
+    }
+}
+
+fn write(path: &PathBuf, content: &[u8]) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    match DirBuilder::new().mode(0o700).create(folder) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    let new = path.with_extension("new");
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+    let mut pages = PageWriter::new(io::BufWriter::with_capacity(1 << 20, file));
+    pages.write(content)?;
+    pages.finish()?.flush()?;
+    fs::rename(&new, path)
+}
+
+fn first_of(name: &str) -> Option<u64> {
+    let (digits, rest) = name.split_at_checked(20)?;
+    let is_index = rest.starts_with('-') && rest.ends_with(".idx");
+    digits
+        .parse()
+        .ok()
+        .filter(|_| is_index && digits.bytes().all(|digit| digit.is_ascii_digit()))
+}
+
+/// The folder below the log directory.
+const FOLDER: &str = "index";
+
+/// So many files are open at once.
+const OPEN_MAX: usize = 128;

@@ -1,0 +1,123 @@
+//! An index file: pages of 4 KiB, each with a checksum, so that damage is seen in whatever part is read.
+//!
+//! Readers and writers see a stream of the pages' contents without the checksums.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// Writes a stream as pages.
+#[derive(Debug)]
+pub(super) struct PageWriter<W> {
+    out: W,
+    page: Vec<u8>,
+    number: u64,
+}
+
+impl<W: Write> PageWriter<W> {
+    pub(super) fn new(out: W) -> Self {
+        Self {
+            out,
+            page: Vec::with_capacity(PAGE),
+            number: 0,
+        }
+    }
+
+    pub(super) fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(CONTENT - self.page.len()));
+            self.page.extend_from_slice(now);
+            bytes = later;
+            if self.page.len() == CONTENT {
+                self.end_page()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the last page.
+    pub(super) fn finish(mut self) -> io::Result<W> {
+        if !self.page.is_empty() {
+            self.page.resize(CONTENT, 0);
+            self.end_page()?;
+        }
+        Ok(self.out)
+    }
+
+    fn end_page(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.page)?;
+        self.out.write_all(&checksum(&self.page, self.number))?;
+        self.page.clear();
+        self.number += 1;
+        Ok(())
+    }
+}
+
+/// Reads parts of the stream.
+#[derive(Debug)]
+pub(super) struct Pages {
+    file: File,
+}
+
+impl Pages {
+    pub(super) fn new(file: File) -> Self {
+        Self { file }
+    }
+
+    /// The bytes of the stream from `start` on.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::InvalidData`] where a page is not what was written, or there is none.
+    pub(super) fn read(&self, start: u64, length: usize) -> io::Result<Vec<u8>> {
+        let content = CONTENT as u64;
+        let (first, skipped) = (start / content, to_usize(start % content));
+        let count = skipped.saturating_add(length).div_ceil(CONTENT);
+        if count > PAGES_MAX {
+            return Err(damaged("more than an index has"));
+        }
+        let mut pages = vec![0; count * PAGE];
+        let at = first
+            .checked_mul(PAGE as u64)
+            .ok_or_else(|| damaged("beyond all files"))?;
+        self.file
+            .read_exact_at(&mut pages, at)
+            .map_err(|error| match error.kind() {
+                io::ErrorKind::UnexpectedEof => damaged("it ends too early"),
+                _ => error,
+            })?;
+        let mut bytes = Vec::with_capacity(count * CONTENT);
+        for (page, number) in pages.chunks_exact(PAGE).zip(first..) {
+            let (content, found) = page.split_at(CONTENT);
+            if found != checksum(content, number) {
+                return Err(damaged("a page is not what was written"));
+            }
+            bytes.extend_from_slice(content);
+        }
+        bytes.drain(..skipped);
+        bytes.truncate(length);
+        Ok(bytes)
+    }
+}
+
+pub(super) fn damaged(problem: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("the index is damaged: {problem}"))
+}
+
+fn checksum(content: &[u8], number: u64) -> [u8; 8] {
+    xxh3_64_with_seed(content, number).to_le_bytes()
+}
+
+pub(super) fn to_usize(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+const PAGE: usize = 4096;
+
+/// What a page holds of the stream.
+const CONTENT: usize = PAGE - 8;
+
+/// No part of an index is as large as this.
+const PAGES_MAX: usize = 64 * 1024;

@@ -1,0 +1,351 @@
+//! Looking for records in one segment: by its index, or line by line.
+
+use std::cell::OnceCell;
+use std::collections::{BTreeMap, VecDeque};
+use std::fs::File;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use super::Order;
+use super::index::{Indexes, SegmentIndex};
+use super::matcher::Matcher;
+use crate::error::{Cause, Error, Result};
+use crate::record::{Line, Personal, Record};
+use crate::store::{LineEnd, Segment, Store};
+
+/// Where records are looked for.
+pub(super) struct Source<'a> {
+    store: &'a dyn Store,
+    indexes: &'a Indexes,
+    matcher: &'a Matcher<'a>,
+    /// The indexes that there are, listed when they are asked for first.
+    names: OnceCell<BTreeMap<u64, String>>,
+}
+
+/// What was seen of a segment.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// The records that were looked at.
+    pub(super) range: Range<u64>,
+    /// Those that were found, in the order that was asked for.
+    pub(super) found: Vec<Record>,
+    pub(super) lost: Lost,
+}
+
+/// How many records cannot be found any more.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Lost {
+    pub(super) erased: u64,
+    pub(super) personal: u64,
+}
+
+impl<'a> Source<'a> {
+    pub(super) fn new(store: &'a dyn Store, indexes: &'a Indexes, matcher: &'a Matcher<'a>) -> Self {
+        Self {
+            store,
+            indexes,
+            matcher,
+            names: OnceCell::new(),
+        }
+    }
+
+    /// Looks in the segment that holds a record, or in the first one where that is purged, for up to `room` records of a
+    /// range, which gets to know whether there is an index and the segment's first record. Gives what was seen, and the
+    /// first record that is not purged.
+    pub(super) fn look(
+        &self,
+        seq: u64,
+        range: impl Fn(bool, u64) -> Range<u64>,
+        order: Order,
+        room: usize,
+    ) -> Result<(Seen, u64)> {
+        let mut tries = 0;
+        loop {
+            let segments = self.store.segments()?;
+            let Some(first) = segments.first().map(|segment| segment.first) else {
+                return Err(no_segment(seq));
+            };
+            let after = segments.partition_point(|segment| segment.first <= seq.max(first));
+            let Some(segment) = after.checked_sub(1).and_then(|at| segments.get(at)) else {
+                return Err(no_segment(seq));
+            };
+            let sealed_at = segments.get(after).map(|next| next.first);
+            let seen = self.look_in((segment, sealed_at), &range, order, room);
+            match seen {
+                Ok(seen) => return Ok((seen, first)),
+                // It was purged or replaced since it was listed.
+                Err(error) if error.is_gone() && tries < TRIES_MAX => tries += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn look_in(
+        &self,
+        (segment, sealed_at): (&Segment, Option<u64>),
+        range: &impl Fn(bool, u64) -> Range<u64>,
+        order: Order,
+        room: usize,
+    ) -> Result<Seen> {
+        if let Some(end) = sealed_at
+            && let Some((index, name)) = self.index(segment, end)
+        {
+            let mut range = range(true, segment.first);
+            range.end = range.end.min(end);
+            match index.candidates(self.matcher, &range) {
+                Ok(Some(candidates)) => return self.compare(segment, &index, (range, candidates), order, room),
+                Ok(None) => {}
+                Err(_) => self.indexes.discard(self.store, segment.first, name),
+            }
+        }
+        let mut step = Step::new(range(false, segment.first), order, room);
+        step.read(self.store, segment, self.matcher)?;
+        Ok(step.seen())
+    }
+
+    /// The index of a segment, and its name.
+    fn index(&self, segment: &Segment, end: u64) -> Option<(Arc<SegmentIndex>, &str)> {
+        let names = self.names.get_or_init(|| Indexes::names(self.store));
+        let name = names.get(&segment.first)?;
+        Some((self.indexes.get(self.store, segment, end, name)?, name))
+    }
+
+    /// Reads the records that an index leads to, until enough of them are those that are asked for.
+    fn compare(
+        &self,
+        segment: &Segment,
+        index: &SegmentIndex,
+        (mut range, mut candidates): (Range<u64>, Vec<u64>),
+        order: Order,
+        room: usize,
+    ) -> Result<Seen> {
+        if order == Order::NewestFirst {
+            candidates.reverse();
+        }
+        let reader = RecordReader::new(self.store, segment, index);
+        let (mut found, mut found_personal_erased) = (Vec::new(), 0);
+        for seq in candidates {
+            let Some(record) = reader.read(seq, self.matcher)? else {
+                continue;
+            };
+            found.push(record);
+            found_personal_erased += u64::from(index.is_personal_erased(seq));
+            if found.len() == room {
+                match order {
+                    Order::OldestFirst => range.end = seq + 1,
+                    Order::NewestFirst => range.start = seq,
+                }
+                break;
+            }
+        }
+        let (erased, personal) = index.lost(&range);
+        let personal = if self.matcher.is_personal() {
+            personal.saturating_sub(found_personal_erased)
+        } else {
+            0
+        };
+        Ok(Seen {
+            range,
+            found,
+            lost: Lost { erased, personal },
+        })
+    }
+}
+
+/// Reads single records of a segment.
+struct RecordReader<'a> {
+    store: &'a dyn Store,
+    segment: &'a Segment,
+    index: &'a SegmentIndex,
+    file: OnceCell<Option<File>>,
+}
+
+impl<'a> RecordReader<'a> {
+    fn new(store: &'a dyn Store, segment: &'a Segment, index: &'a SegmentIndex) -> Self {
+        Self {
+            store,
+            segment,
+            index,
+            file: OnceCell::new(),
+        }
+    }
+
+    /// The record, if it is one that is asked for.
+    fn read(&self, seq: u64, matcher: &Matcher<'_>) -> Result<Option<Record>> {
+        match self.read_at_offset(seq, matcher) {
+            Some(found) => found,
+            None => self.read_near(seq, matcher),
+        }
+    }
+
+    /// Where the index says that it stands; `None` where it does not.
+    fn read_at_offset(&self, seq: u64, matcher: &Matcher<'_>) -> Option<Result<Option<Record>>> {
+        let lines = self.index.lines_of(seq).ok().flatten()?;
+        let open = || File::open(self.store.folder()?.join(&self.segment.name)).ok();
+        let file = self.file.get_or_init(open).as_ref()?;
+        let mut bytes = vec![
+            0;
+            usize::try_from(lines.end - lines.start)
+                .ok()
+                .filter(|length| *length <= LINES_MAX)?
+        ];
+        file.read_exact_at(&mut bytes, lines.start).ok()?;
+        let line = bytes
+            .split(|byte| *byte == b'\n')
+            .find(|line| seq_of(line) == Some(seq))?;
+        let mut step = Step::new(seq..seq + 1, Order::OldestFirst, 1);
+        step.look(line, matcher).ok()?;
+        Some(Ok(step.found.pop_front().map(|(record, _)| record)))
+    }
+
+    fn read_near(&self, seq: u64, matcher: &Matcher<'_>) -> Result<Option<Record>> {
+        let mut step = Step::new(seq..seq + 1, Order::OldestFirst, 1);
+        step.read(self.store, self.segment, matcher)?;
+        Ok(step.found.pop_front().map(|(record, _)| record))
+    }
+}
+
+/// Reading in one segment, line by line.
+#[derive(Debug)]
+struct Step {
+    /// The records that are read.
+    range: Range<u64>,
+    order: Order,
+    room: usize,
+    /// What was found, each with what was lost between the one before and it.
+    found: VecDeque<(Record, Lost)>,
+    /// What was lost after the last one.
+    behind: Lost,
+    /// The record after the last one that was read.
+    next: u64,
+    /// More was found before what is kept.
+    is_cut: bool,
+}
+
+impl Lost {
+    fn add(&mut self, other: Self) {
+        self.erased += other.erased;
+        self.personal += other.personal;
+    }
+}
+
+impl Step {
+    fn new(range: Range<u64>, order: Order, room: usize) -> Self {
+        Self {
+            next: range.start,
+            range,
+            order,
+            room,
+            found: VecDeque::new(),
+            behind: Lost::default(),
+            is_cut: false,
+        }
+    }
+
+    /// Reads the records of the range that are in a segment: from the first one until there is no more room, or all of
+    /// them, of which the last ones are kept.
+    fn read(&mut self, store: &dyn Store, segment: &Segment, matcher: &Matcher<'_>) -> Result<()> {
+        let mut lines = store.lines(segment, self.range.start)?;
+        while let Some(raw) = lines.next_line()? {
+            if raw.end != LineEnd::Whole {
+                break;
+            }
+            let Some(seq) = seq_of(raw.bytes).filter(|seq| *seq >= self.next) else {
+                continue;
+            };
+            if seq >= self.range.end {
+                break;
+            }
+            self.next = seq + 1;
+            let damaged = |problem: String| Error::damaged(&segment.name, None, format!("near seq {seq}: {problem}"));
+            if self.look(raw.bytes, matcher).map_err(damaged)? && self.is_full() {
+                return Ok(());
+            }
+        }
+        // Nothing of a segment that begins here is read: it would be read again and again.
+        if self.next == self.range.start && self.range.start < self.range.end {
+            let problem = format!("record {} is missing", self.next);
+            return Err(Error::damaged(&segment.name, None, problem));
+        }
+        Ok(())
+    }
+
+    /// Whether nothing more is to be read.
+    fn is_full(&mut self) -> bool {
+        if self.order == Order::NewestFirst && self.found.len() > self.room {
+            self.found.pop_front();
+            self.is_cut = true;
+        }
+        self.order == Order::OldestFirst && self.found.len() == self.room
+    }
+
+    /// Looks at a record's line, and tells whether it was found.
+    fn look(&mut self, line: &[u8], matcher: &Matcher<'_>) -> Result<bool, String> {
+        if line.starts_with(ERASED) {
+            self.behind.erased += 1;
+            return Ok(false);
+        }
+        let may_be_lost = matcher.is_personal() && memchr::memmem::find(line, PERSONAL_ERASED).is_some();
+        if !may_be_lost && !matcher.may_match(line) {
+            return Ok(false);
+        }
+        let line = Line::parse(line).map_err(|error| error.to_string())?;
+        let Line::Record(record) = &line else { return Ok(false) };
+        if matcher.matches(record) {
+            let record = Record::from_line_parts(line)?;
+            self.found.push_back((record, std::mem::take(&mut self.behind)));
+            return Ok(true);
+        }
+        self.behind.personal += u64::from(may_be_lost && matches!(record.personal, Personal::Erased(_)));
+        Ok(false)
+    }
+
+    fn seen(self) -> Seen {
+        let oldest = self.found.front().map(|(oldest, _)| oldest.seq());
+        let range = match (self.order, oldest) {
+            (Order::OldestFirst, _) => self.range.start..self.next,
+            (Order::NewestFirst, Some(oldest)) if self.is_cut => oldest..self.range.end,
+            (Order::NewestFirst, _) => self.range,
+        };
+        let mut lost = self.behind;
+        let mut found = Vec::with_capacity(self.found.len());
+        for (at, (record, before)) in self.found.into_iter().enumerate() {
+            // What stands before the oldest one that is kept is for the next page.
+            if at > 0 || !self.is_cut {
+                lost.add(before);
+            }
+            found.push(record);
+        }
+        if self.order == Order::NewestFirst {
+            found.reverse();
+        }
+        Seen { range, found, lost }
+    }
+}
+
+/// The `seq` with which a record's line ends.
+fn seq_of(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_suffix(b"}")?;
+    let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let (before, digits) = rest.split_at_checked(rest.len() - digits)?;
+    let seq = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    before.ends_with(b",\"seq\":").then_some(seq)
+}
+
+fn no_segment(seq: u64) -> Error {
+    let problem = "there are no segments".into();
+    Cause::NoRecord { seq, problem }.into()
+}
+
+/// How the line of an erased record begins.
+const ERASED: &[u8] = b"{\"erased\":";
+
+/// What stands in the line of a record whose personal data is erased.
+const PERSONAL_ERASED: &[u8] = b",\"personal\":\"";
+
+/// How often a segment that is replaced or purged is looked for again.
+const TRIES_MAX: u32 = 5;
+
+/// More than the lines of so many records as the index leaves between two offsets.
+const LINES_MAX: usize = 16 * 1024 * 1024;
