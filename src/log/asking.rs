@@ -61,17 +61,22 @@ impl AuditLog {
 impl Shared {
     /// Makes the indexes of sealed segments, until the log ends.
     pub(super) fn make_indexes(&self) {
-        if self.store.folder().is_none() {
-            return;
-        }
         let (mut size, mut failed) = (0, BTreeSet::new());
         while let Some(newest) = self.follow.wait_beyond(size) {
             size = newest.checkpoint().size();
+            // An index that cannot be made is done without.
+            let _ = self.bring_up_index(size);
             while let Ok(Some(_)) = self.make_index(&mut failed) {}
             if self.follow.wait_ended(LOOK_EVERY) {
                 return;
             }
         }
+    }
+
+    fn bring_up_index(&self, size: u64) -> Result<()> {
+        let random = self.entropy.random()?;
+        let goes_on = || !self.is_closing();
+        self.indexes.bring_up(self.store.as_ref(), size, random, &goes_on)
     }
 
     /// Makes the next index that is missing. While the eraser is held, no segment is replaced.

@@ -1,6 +1,6 @@
 //! Looking for records in one segment: by its index, or line by line.
 
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::Order;
-use super::index::{Indexes, SegmentIndex};
+use super::index::{Index, Indexes, SegmentIndex};
 use super::matcher::Matcher;
 use crate::error::{Cause, Error, Result};
 use crate::record::{Line, Personal, Record};
@@ -19,6 +19,8 @@ pub(super) struct Source<'a> {
     store: &'a dyn Store,
     indexes: &'a Indexes,
     matcher: &'a Matcher<'a>,
+    /// The segments that there are, listed once, and again where one is gone.
+    segments: RefCell<Vec<Segment>>,
     /// The indexes that there are, listed when they are asked for first.
     names: OnceCell<BTreeMap<u64, String>>,
 }
@@ -46,6 +48,7 @@ impl<'a> Source<'a> {
             store,
             indexes,
             matcher,
+            segments: RefCell::default(),
             names: OnceCell::new(),
         }
     }
@@ -62,7 +65,10 @@ impl<'a> Source<'a> {
     ) -> Result<(Seen, u64)> {
         let mut tries = 0;
         loop {
-            let segments = self.store.segments()?;
+            if self.segments.borrow().is_empty() || tries > 0 {
+                self.segments.replace(self.store.segments()?);
+            }
+            let segments = self.segments.borrow();
             let Some(first) = segments.first().map(|segment| segment.first) else {
                 return Err(no_segment(seq));
             };
@@ -71,7 +77,7 @@ impl<'a> Source<'a> {
                 return Err(no_segment(seq));
             };
             let sealed_at = segments.get(after).map(|next| next.first);
-            let seen = self.look_in((segment, sealed_at), &range, order, room);
+            let seen = self.look_in((segment, sealed_at), seq, &range, order, room);
             match seen {
                 Ok(seen) => return Ok((seen, first)),
                 // It was purged or replaced since it was listed.
@@ -84,22 +90,39 @@ impl<'a> Source<'a> {
     fn look_in(
         &self,
         (segment, sealed_at): (&Segment, Option<u64>),
+        seq: u64,
         range: &impl Fn(bool, u64) -> Range<u64>,
         order: Order,
         room: usize,
     ) -> Result<Seen> {
-        if let Some(end) = sealed_at
-            && let Some((index, name)) = self.index(segment, end)
-        {
-            let mut range = range(true, segment.first);
-            range.end = range.end.min(end);
-            match index.candidates(self.matcher, &range) {
-                Ok(Some(candidates)) => return self.compare(segment, &index, (range, candidates), order, room),
-                Ok(None) => {}
-                Err(_) => self.indexes.discard(self.store, segment.first, name),
+        let mut first = segment.first;
+        match sealed_at {
+            Some(end) => {
+                if let Some((index, name)) = self.index(segment, end) {
+                    let seen = self.look_by(segment, index.as_ref(), range, order, room)?;
+                    match seen {
+                        Looked::Seen(seen) => return Ok(seen),
+                        Looked::NotTold => {}
+                        Looked::Damaged => self.indexes.discard(self.store, segment.first, name),
+                    }
+                }
+            }
+            None => {
+                let tail = self.indexes.tail();
+                let tail = tail.as_ref().map(|tail| tail as &dyn Index);
+                if let Some(tail) = tail.filter(|tail| tail.first() == segment.first) {
+                    if seq < tail.end() {
+                        if let Looked::Seen(seen) = self.look_by(segment, tail, range, order, room)? {
+                            return Ok(seen);
+                        }
+                    } else {
+                        // What it does not know yet is read alone.
+                        first = tail.end();
+                    }
+                }
             }
         }
-        let mut step = Step::new(range(false, segment.first), order, room);
+        let mut step = Step::new(range(false, first), order, room);
         step.read(self.store, segment, self.matcher)?;
         Ok(step.seen())
     }
@@ -112,14 +135,21 @@ impl<'a> Source<'a> {
     }
 
     /// Reads the records that an index leads to, until enough of them are those that are asked for.
-    fn compare(
+    fn look_by(
         &self,
         segment: &Segment,
-        index: &SegmentIndex,
-        (mut range, mut candidates): (Range<u64>, Vec<u64>),
+        index: &dyn Index,
+        range: &impl Fn(bool, u64) -> Range<u64>,
         order: Order,
         room: usize,
-    ) -> Result<Seen> {
+    ) -> Result<Looked> {
+        let mut range = range(true, segment.first);
+        range.end = range.end.min(index.end());
+        let mut candidates = match index.candidates(self.matcher, &range) {
+            Ok(Some(candidates)) => candidates,
+            Ok(None) => return Ok(Looked::NotTold),
+            Err(_) => return Ok(Looked::Damaged),
+        };
         if order == Order::NewestFirst {
             candidates.reverse();
         }
@@ -139,30 +169,35 @@ impl<'a> Source<'a> {
                 break;
             }
         }
-        let (erased, personal) = index.lost(&range);
+        let (erased, personal) = index.lost_in(&range);
         let personal = if self.matcher.is_personal() {
             personal.saturating_sub(found_personal_erased)
         } else {
             0
         };
-        Ok(Seen {
-            range,
-            found,
-            lost: Lost { erased, personal },
-        })
+        let lost = Lost { erased, personal };
+        Ok(Looked::Seen(Seen { range, found, lost }))
     }
+}
+
+/// What came of asking an index.
+enum Looked {
+    Seen(Seen),
+    /// Nothing is asked that it could tell.
+    NotTold,
+    Damaged,
 }
 
 /// Reads single records of a segment.
 struct RecordReader<'a> {
     store: &'a dyn Store,
     segment: &'a Segment,
-    index: &'a SegmentIndex,
+    index: &'a dyn Index,
     file: OnceCell<Option<File>>,
 }
 
 impl<'a> RecordReader<'a> {
-    fn new(store: &'a dyn Store, segment: &'a Segment, index: &'a SegmentIndex) -> Self {
+    fn new(store: &'a dyn Store, segment: &'a Segment, index: &'a dyn Index) -> Self {
         Self {
             store,
             segment,

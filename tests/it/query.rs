@@ -357,11 +357,12 @@ fn indexed(scene: &Scene) -> usize {
     count
 }
 
-/// In memory; in files, which are sealed and indexed but for the last one; the same without indexes.
-fn scenes() -> &'static [LogReader; 3] {
+/// In memory; in files, which are sealed and indexed but for the last one; the same without indexes; and in memory while
+/// the log is open, which has an index of what it holds.
+fn scenes() -> &'static [LogReader; 4] {
     use std::sync::OnceLock;
-    static LOGS: OnceLock<(Scene, Scene, [LogReader; 3])> = OnceLock::new();
-    let (_, _, readers) = LOGS.get_or_init(|| {
+    static LOGS: OnceLock<(Scene, Scene, AuditLog, [LogReader; 4])> = OnceLock::new();
+    let (_, _, _, readers) = LOGS.get_or_init(|| {
         let signer = TestSigner::new();
         let memory = MemoryStore::new();
         let log = in_memory(&signer).open(memory.clone()).expect("opens");
@@ -383,12 +384,18 @@ fn scenes() -> &'static [LogReader; 3] {
         log.close(SOON).expect("closed");
         let plain = scene.crash_copy();
         std::fs::remove_dir_all(plain.folder().join("index")).expect("removed");
+        let open = memory_log();
+        fill(&open, 150);
+        std::thread::sleep(Duration::from_millis(1_500));
+        // Some records that the index does not know yet.
+        fill(&open, 20);
         let readers = [
             LogReader::new(memory),
             LogReader::new(scene.store()),
             LogReader::new(plain.store()),
+            open.reader(),
         ];
-        (scene, plain, readers)
+        (scene, plain, open, readers)
     });
     readers
 }

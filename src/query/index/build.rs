@@ -40,7 +40,8 @@ pub(super) fn build(
     Ok(Some(builder.finish()))
 }
 
-struct Builder {
+#[derive(Debug)]
+pub(super) struct Builder {
     term: Term,
     first: u64,
     is_plain: bool,
@@ -49,18 +50,18 @@ struct Builder {
     offset: u64,
     offsets: Vec<u64>,
     zones: Vec<Zone>,
-    erased: Vec<u32>,
-    personal_erased: Vec<u32>,
+    erased: RoaringBitmap,
+    personal_erased: RoaringBitmap,
     listed: Vec<Values>,
     hashed: Vec<Posting>,
 }
 
 /// The values of a field, each with its records; `None` once they are too many to be listed.
-#[derive(Default)]
-struct Values(Option<HashMap<Box<str>, Vec<u32>>>);
+#[derive(Debug)]
+struct Values(Option<HashMap<Box<str>, RoaringBitmap>>);
 
 impl Builder {
-    fn new(segment: &Segment, seed: u64) -> Self {
+    pub(super) fn new(segment: &Segment, seed: u64) -> Self {
         Self {
             term: Term::new(seed),
             first: segment.first,
@@ -69,14 +70,15 @@ impl Builder {
             offset: 0,
             offsets: Vec::new(),
             zones: Vec::new(),
-            erased: Vec::new(),
-            personal_erased: Vec::new(),
+            erased: RoaringBitmap::new(),
+            personal_erased: RoaringBitmap::new(),
             listed: LISTED.iter().map(|_| Values(Some(HashMap::new()))).collect(),
             hashed: Vec::new(),
         }
     }
 
-    fn take(&mut self, line: &Line<'_>) -> Result<(), String> {
+    /// Takes the next record; other lines are nothing.
+    pub(super) fn take(&mut self, line: &Line<'_>) -> Result<(), String> {
         let Some(seq) = line.seq() else { return Ok(()) };
         let due = self.first + u64::from(self.records);
         if seq != due {
@@ -90,7 +92,7 @@ impl Builder {
         }
         match line {
             Line::Record(record) => self.record(record),
-            _ => self.erased.push(self.records),
+            _ => _ = self.erased.insert(self.records),
         }
         self.records = self.records.checked_add(1).ok_or("too many records")?;
         Ok(())
@@ -107,7 +109,7 @@ impl Builder {
         fields(record.event, &mut visit);
         match record.personal {
             Personal::Present(personal) => fields(personal, &mut visit),
-            Personal::Erased(_) => self.personal_erased.push(self.records),
+            Personal::Erased(_) => _ = self.personal_erased.insert(self.records),
         }
     }
 
@@ -168,8 +170,8 @@ impl Builder {
         }
         for (field, values) in (0_u8..).zip(self.listed) {
             let Some(values) = values.0 else { continue };
-            let mut values: Vec<(Box<str>, Vec<u32>)> = values.into_iter().collect();
-            values.sort_unstable();
+            let mut values: Vec<(Box<str>, RoaringBitmap)> = values.into_iter().collect();
+            values.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
             let mut add = |(text, records)| -> (Box<str>, Bitmap) { (text, contents.add_bitmap(records)) };
             let values = values.into_iter().map(&mut add).collect();
             contents.header.listed.push(Listed { field, values });
@@ -177,14 +179,45 @@ impl Builder {
         contents
     }
 
+    pub(super) fn first(&self) -> u64 {
+        self.first
+    }
+
+    pub(super) fn records(&self) -> u32 {
+        self.records
+    }
+
+    pub(super) fn term(&self) -> Term {
+        self.term
+    }
+
+    pub(super) fn zones(&self) -> &[Zone] {
+        &self.zones
+    }
+
+    pub(super) fn lost(&self) -> (&RoaringBitmap, &RoaringBitmap) {
+        (&self.erased, &self.personal_erased)
+    }
+
+    /// The values of a listed field, while they are not too many.
+    pub(super) fn values(&self, place: usize) -> Option<&HashMap<Box<str>, RoaringBitmap>> {
+        self.listed.get(place)?.0.as_ref()
+    }
+
+    /// The postings that came since they were taken last.
+    pub(super) fn take_postings(&mut self) -> Vec<Posting> {
+        std::mem::take(&mut self.hashed)
+    }
+
     /// Takes the values out of the table that many records have.
-    fn take_frequent(&mut self) -> Vec<(u64, Vec<u32>)> {
+    fn take_frequent(&mut self) -> Vec<(u64, RoaringBitmap)> {
         let mut frequent = Vec::new();
         let mut rare = Vec::with_capacity(self.hashed.len());
         for group in self.hashed.chunk_by(|(one, _), (other, _)| one == other) {
             match group {
                 [(hash, _), ..] if group.len() > FREQUENT => {
-                    frequent.push((*hash, group.iter().map(|(_, record)| *record).collect()));
+                    let records = group.iter().map(|(_, record)| *record);
+                    frequent.push((*hash, RoaringBitmap::from_sorted_iter(records).unwrap_or_default()));
                 }
                 _ => rare.extend_from_slice(group),
             }
@@ -201,22 +234,15 @@ impl Values {
             Some(records) => records,
             None => values.entry(text.into()).or_default(),
         };
-        // Two targets may have the same type.
-        if records.last() != Some(&record) {
-            records.push(record);
-        }
+        // Two targets may have the same type: then it is there already.
+        let _ = records.try_push(record);
     }
 
     /// The values, once they are more than are listed.
-    fn take_overflown(&mut self) -> Option<HashMap<Box<str>, Vec<u32>>> {
+    fn take_overflown(&mut self) -> Option<HashMap<Box<str>, RoaringBitmap>> {
         let length = self.0.as_ref().map_or(0, HashMap::len);
         if length > LISTED_MAX { self.0.take() } else { None }
     }
-}
-
-/// The bitmap of these records, which are in order.
-pub(super) fn bitmap(records: Vec<u32>) -> RoaringBitmap {
-    RoaringBitmap::from_sorted_iter(records).unwrap_or_default()
 }
 
 /// A key of metadata, which stands between quotes.
@@ -231,7 +257,7 @@ fn unquoted(key: &[u8]) -> Cow<'_, str> {
 const ASKED_EVERY: u64 = 4096;
 
 /// The offset of each of so many records is kept.
-pub(super) const OFFSET_EVERY: u32 = 16;
+pub(super) const OFFSET_EVERY: u32 = 8;
 
 /// The times of so many records are summed up.
 pub(super) const ZONE: u32 = 256;

@@ -5,11 +5,13 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
-use super::SegmentIndex;
+use super::Index;
 use super::build::build;
 use super::pages::{PageWriter, Pages, damaged};
+use super::sealed::SegmentIndex;
+use super::tail::Tail;
 use crate::error::{Error, Result};
 use crate::store::{Segment, Store};
 
@@ -20,6 +22,8 @@ use crate::store::{Segment, Store};
 #[derive(Debug, Default)]
 pub(crate) struct Indexes {
     open: Mutex<BTreeMap<u64, Opened>>,
+    /// The index of the segment that is written to, where the log's own threads keep one.
+    tail: RwLock<Option<Tail>>,
     /// The log's writer has them: what is broken is removed, and made anew.
     is_writer: bool,
 }
@@ -71,6 +75,36 @@ impl Indexes {
             }
             Err(_) => None,
         }
+    }
+
+    /// The index of the segment that is written to, if it is this one.
+    pub(in crate::query) fn tail(&self) -> RwLockReadGuard<'_, Option<Tail>> {
+        self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Brings the index of the last segment up to the first `size` records.
+    pub(crate) fn bring_up(
+        &self,
+        store: &dyn Store,
+        size: u64,
+        random: [u8; 8],
+        goes_on: &dyn Fn() -> bool,
+    ) -> Result<()> {
+        let Some(segment) = store.segments()?.pop() else {
+            return Ok(());
+        };
+        let tail = || self.tail.write().unwrap_or_else(PoisonError::into_inner);
+        let is_of = |tail: &Tail| tail.first() == segment.first;
+        if !tail().as_ref().is_some_and(is_of) {
+            *tail() = Some(Tail::new(&segment, u64::from_le_bytes(random)));
+        }
+        // Who asks meanwhile comes in between.
+        while goes_on()
+            && tail()
+                .as_mut()
+                .map_or(Ok(false), |tail| tail.bring_up(store, &segment, size))?
+        {}
+        Ok(())
     }
 
     /// Has an index that is damaged made anew.
@@ -138,11 +172,10 @@ fn open(store: &dyn Store, segment: &Segment, end: u64, name: &str) -> io::Resul
         return Err(damaged("it is no file"));
     }
     let index = SegmentIndex::open(Pages::new(File::open(&path)?))?;
-    let is_plain = index.header.is_plain;
     let length = fs::metadata(folder.join(&segment.name))?.len();
-    let is_of = (index.header.first, index.end()) == (segment.first, end)
-        && is_plain == segment.name.ends_with(".jsonl")
-        && (!is_plain || index.header.segment_bytes == length);
+    let plain_bytes = segment.name.ends_with(".jsonl").then_some(length);
+    let range = (index.first(), (&index as &dyn Index).end());
+    let is_of = range == (segment.first, end) && index.plain_bytes() == plain_bytes;
     if is_of {
         Ok(index)
     } else {

@@ -4,7 +4,6 @@ use std::io;
 
 use roaring::RoaringBitmap;
 
-use super::build::bitmap;
 use super::pages::{Pages, damaged, to_usize};
 use super::terms::Shape;
 
@@ -58,7 +57,7 @@ pub(super) struct Listed {
 
 /// The first and the last of the times of some records, in microseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Zone {
+pub(in crate::query) struct Zone {
     pub(super) occurred: (i64, i64),
     pub(super) recorded: (i64, i64),
 }
@@ -113,19 +112,16 @@ impl Contents {
         place
     }
 
-    /// Adds the bitmap of these records, which are in order.
-    pub(super) fn add_bitmap(&mut self, records: Vec<u32>) -> Bitmap {
-        let count = u32::try_from(records.len()).unwrap_or(u32::MAX);
-        let mut bitmap = bitmap(records);
-        bitmap.optimize();
-        let mut bytes = Vec::with_capacity(bitmap.serialized_size());
+    pub(super) fn add_bitmap(&mut self, mut records: RoaringBitmap) -> Bitmap {
+        records.optimize();
+        let mut bytes = Vec::with_capacity(records.serialized_size());
         // To a vector, nothing fails.
-        let _ = bitmap.serialize_into(&mut bytes);
+        let _ = records.serialize_into(&mut bytes);
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         Bitmap {
             place: self.add(&bytes),
             length,
-            count,
+            count: u32::try_from(records.len()).unwrap_or(u32::MAX),
         }
     }
 
@@ -188,6 +184,11 @@ impl Header {
 }
 
 impl Bitmap {
+    /// No other bitmap of the index has it.
+    pub(super) fn place(self) -> u64 {
+        self.place
+    }
+
     /// Reads it. `parts` is where the header ends.
     pub(super) fn read(self, pages: &Pages, parts: u64) -> io::Result<RoaringBitmap> {
         let bytes = pages.read(parts + self.place, to_usize(self.length.into()))?;

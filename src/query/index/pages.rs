@@ -2,9 +2,11 @@
 //!
 //! Readers and writers see a stream of the pages' contents without the checksums.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -55,15 +57,17 @@ impl<W: Write> PageWriter<W> {
     }
 }
 
-/// Reads parts of the stream.
+/// Reads parts of the stream. The last pages that were read are kept.
 #[derive(Debug)]
 pub(super) struct Pages {
     file: File,
+    kept: Mutex<HashMap<u64, Arc<[u8]>>>,
 }
 
 impl Pages {
     pub(super) fn new(file: File) -> Self {
-        Self { file }
+        let kept = Mutex::default();
+        Self { file, kept }
     }
 
     /// The bytes of the stream from `start` on.
@@ -75,9 +79,44 @@ impl Pages {
         let content = CONTENT as u64;
         let (first, skipped) = (start / content, to_usize(start % content));
         let count = skipped.saturating_add(length).div_ceil(CONTENT);
-        if count > PAGES_MAX {
-            return Err(damaged("more than an index has"));
+        match count {
+            0 => Ok(Vec::new()),
+            1 | 2 => {
+                let mut bytes = Vec::with_capacity(length);
+                for number in first..first + count as u64 {
+                    let page = self.page(number)?;
+                    let from = if number == first { skipped } else { 0 };
+                    let to = CONTENT.min(from + length - bytes.len());
+                    bytes.extend_from_slice(page.get(from..to).unwrap_or_default());
+                }
+                Ok(bytes)
+            }
+            3..=PAGES_MAX => {
+                let mut bytes = self.read_pages(first, count)?;
+                bytes.drain(..skipped);
+                bytes.truncate(length);
+                Ok(bytes)
+            }
+            _ => Err(damaged("more than an index has")),
         }
+    }
+
+    /// The content of one page.
+    fn page(&self, number: u64) -> io::Result<Arc<[u8]>> {
+        let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(page) = kept().get(&number) {
+            return Ok(Arc::clone(page));
+        }
+        let page: Arc<[u8]> = self.read_pages(number, 1)?.into();
+        let mut kept = kept();
+        if kept.len() >= KEPT_MAX {
+            kept.clear();
+        }
+        kept.insert(number, Arc::clone(&page));
+        Ok(page)
+    }
+
+    fn read_pages(&self, first: u64, count: usize) -> io::Result<Vec<u8>> {
         let mut pages = vec![0; count * PAGE];
         let at = first
             .checked_mul(PAGE as u64)
@@ -96,8 +135,6 @@ impl Pages {
             }
             bytes.extend_from_slice(content);
         }
-        bytes.drain(..skipped);
-        bytes.truncate(length);
         Ok(bytes)
     }
 }
@@ -121,3 +158,6 @@ const CONTENT: usize = PAGE - 8;
 
 /// No part of an index is as large as this.
 const PAGES_MAX: usize = 64 * 1024;
+
+/// How many pages of an index are kept: 512 KiB.
+const KEPT_MAX: usize = 128;
