@@ -143,16 +143,23 @@ impl<'a> Source<'a> {
         order: Order,
         room: usize,
     ) -> Result<Looked> {
-        let mut range = range(true, segment.first);
-        range.end = range.end.min(index.end());
-        let mut candidates = match index.candidates(self.matcher, &range) {
+        let mut all = range(true, segment.first);
+        all.end = all.end.min(index.end());
+        let candidates = match index.candidates(self.matcher, &all) {
             Ok(Some(candidates)) => candidates,
             Ok(None) => return Ok(Looked::NotTold),
             Err(_) => return Ok(Looked::Damaged),
         };
-        if order == Order::NewestFirst {
-            candidates.reverse();
+        if let Some(dense) = candidates.dense() {
+            let plain = range(false, segment.first);
+            let seen = self.look_at_dense(segment, index, (all, dense, plain.end - plain.start), order, room)?;
+            return Ok(Looked::Seen(seen));
         }
+        let mut range = all;
+        let candidates: Box<dyn Iterator<Item = u64>> = match order {
+            Order::OldestFirst => Box::new(candidates.iter()),
+            Order::NewestFirst => Box::new(candidates.iter().rev()),
+        };
         let reader = RecordReader::new(self.store, segment, index);
         let (mut found, mut found_personal_erased) = (Vec::new(), 0);
         for seq in candidates {
@@ -177,6 +184,44 @@ impl<'a> Source<'a> {
         };
         let lost = Lost { erased, personal };
         Ok(Looked::Seen(Seen { range, found, lost }))
+    }
+}
+
+impl Source<'_> {
+    /// Reads records one after the other where an index leads to many of them: up to `block` of those from the end.
+    fn look_at_dense(
+        &self,
+        segment: &Segment,
+        index: &dyn Index,
+        (all, dense, block): (Range<u64>, Range<u64>, u64),
+        order: Order,
+        room: usize,
+    ) -> Result<Seen> {
+        let start = match order {
+            Order::OldestFirst => dense.start,
+            Order::NewestFirst => dense.end.saturating_sub(block).max(dense.start),
+        };
+        let mut step = Step::new(start..dense.end, order, room);
+        step.read(self.store, segment, self.matcher)?;
+        let mut seen = step.seen();
+        // What is left out on either side holds nothing that is asked for.
+        let from = if seen.range.start == dense.start {
+            all.start
+        } else {
+            seen.range.start
+        };
+        let to = if seen.range.end == dense.end {
+            all.end
+        } else {
+            seen.range.end
+        };
+        for left_out in [from..seen.range.start, seen.range.end..to] {
+            let (erased, personal) = index.lost_in(&left_out);
+            let personal = if self.matcher.is_personal() { personal } else { 0 };
+            seen.lost.add(Lost { erased, personal });
+        }
+        seen.range = from..to;
+        Ok(seen)
     }
 }
 

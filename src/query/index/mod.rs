@@ -67,17 +67,17 @@ impl dyn Index + '_ {
         self.first().saturating_add(self.records().into())
     }
 
-    /// The records of a range that may be those that are asked for, by `seq`; `None` where the index does not know, since
-    /// nothing is asked that it could tell.
-    pub(super) fn candidates(&self, matcher: &Matcher<'_>, range: &Range<u64>) -> io::Result<Option<Vec<u64>>> {
-        let Some(mut found) = candidates::find(self, matcher)? else {
+    /// The records of a range that may be those that are asked for; `None` where the index does not know, since nothing is
+    /// asked that it could tell.
+    pub(super) fn candidates(&self, matcher: &Matcher<'_>, range: &Range<u64>) -> io::Result<Option<Candidates>> {
+        let Some(mut numbers) = candidates::find(self, matcher)? else {
             return Ok(None);
         };
         let range = self.numbers(range);
-        found.remove_range(..range.start);
-        found.remove_range(range.end..);
-        let seq = |number: u32| self.first() + u64::from(number);
-        Ok(Some(found.into_iter().map(seq).collect()))
+        numbers.remove_range(..range.start);
+        numbers.remove_range(range.end..);
+        let first = self.first();
+        Ok(Some(Candidates { first, numbers }))
     }
 
     /// How many records of a range are erased, and how many without personal data.
@@ -101,6 +101,28 @@ impl dyn Index + '_ {
     fn numbers(&self, range: &Range<u64>) -> Range<u32> {
         let number = |seq: u64| u32::try_from(seq.saturating_sub(self.first())).unwrap_or(u32::MAX);
         number(range.start).min(self.records())..number(range.end).min(self.records())
+    }
+}
+
+/// The records that an index leads to.
+#[derive(Debug)]
+pub(super) struct Candidates {
+    first: u64,
+    numbers: RoaringBitmap,
+}
+
+impl Candidates {
+    /// By `seq`, in order.
+    pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = u64> + '_ {
+        self.numbers.iter().map(|number| self.first + u64::from(number))
+    }
+
+    /// The range that they are in, where they are a good part of it.
+    pub(super) fn dense(&self) -> Option<Range<u64>> {
+        let (min, max) = (self.numbers.min()?, self.numbers.max()?);
+        let span = u64::from(max - min) + 1;
+        let is_dense = self.numbers.len() > DENSE_MIN && self.numbers.len() * DENSE >= span;
+        is_dense.then(|| self.first + u64::from(min)..self.first + u64::from(max) + 1)
     }
 }
 
@@ -155,6 +177,10 @@ const LISTED: [Field; 10] = [
     Field::ClientId,
     Field::Source,
 ];
+
+/// Where so many records are looked at, and one of so many is a candidate, they are read one after the other.
+const DENSE_MIN: u64 = 64;
+const DENSE: u64 = 4;
 
 #[cfg(test)]
 mod tests;
