@@ -39,7 +39,7 @@ pub(crate) fn string_end(text: &[u8], start: usize) -> Option<usize> {
     let mut rest = text.get(start..)?.strip_prefix(b"\"")?;
     let mut end = start + 1;
     loop {
-        let length = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'))?;
+        let length = memchr::memchr2(b'"', b'\\', rest)?;
         if rest.get(length) == Some(&b'"') {
             return Some(end + length + 1);
         }

@@ -607,3 +607,86 @@ fn a_page_has_proofs_if_they_are_wanted() {
     }
     log.close(SOON).expect("closed");
 }
+
+#[test]
+fn a_damaged_index_changes_no_answer_and_is_made_anew() {
+    let scene = Scene::new();
+    let open = || {
+        let store = FileStore::new(scene.folder()).segment_size(40_000);
+        scene.builder().open(store).expect("opens")
+    };
+    let log = open();
+    fill(&log, 150);
+    indexed(&scene);
+    log.close(SOON).expect("closed");
+    let queries = [
+        "actor_id=usr_1",
+        "outcome=denied&tenant_id=org_1",
+        "metadata.attempt=3&end_time=2026-02-01T00:00:20Z",
+    ];
+    let queries = queries.map(|query| Query::parse(query).expect("a query").limit(1000));
+    let answers = |reader: &LogReader| {
+        let found = |page: Page| page.found.iter().map(|found| found.record.seq()).collect::<Vec<_>>();
+        queries
+            .each_ref()
+            .map(|query| found(reader.query(query).expect("an answer")))
+    };
+    let right = answers(&LogReader::new(scene.store()));
+    assert!(right.iter().all(|found| found.len() > 3), "{right:?}");
+    let index = list(&scene.folder().join("index")).pop().expect("an index");
+    let content = std::fs::read(&index).expect("readable");
+    let mut damaged: Vec<Vec<u8>> = (0..content.len())
+        .step_by(61)
+        .map(|at| {
+            let mut damaged = content.clone();
+            damaged[at] ^= 0x10;
+            damaged
+        })
+        .collect();
+    damaged.extend(
+        (0..content.len())
+            .step_by(1000)
+            .map(|length| content[..length].to_vec()),
+    );
+    for (at, damaged) in damaged.iter().enumerate() {
+        std::fs::write(&index, damaged).expect("written");
+        assert_eq!(answers(&LogReader::new(scene.store())), right, "damage {at}");
+        assert!(index.exists(), "a reader removes nothing");
+    }
+    // The log itself makes it anew.
+    std::fs::write(&index, &damaged[0]).expect("written");
+    let log = open();
+    assert_eq!(answers(&log.reader()), right);
+    log.append(login("more")).expect("recorded");
+    eventually("it is made anew", || !index.exists() && indexed(&scene) > 2);
+    assert_eq!(answers(&log.reader()), right);
+    log.close(SOON).expect("closed");
+}
+
+#[test]
+fn what_is_erased_is_erased_from_the_indexes() {
+    let scene = Scene::new();
+    let store = FileStore::new(scene.folder()).segment_size(30_000);
+    let log = scene.builder().open(store).expect("opens");
+    let email = "gone@example.com";
+    for number in 0..100 {
+        let event = login(number).actor(Actor::user(format!("usr_{number}")).email(email));
+        log.append(event).expect("recorded");
+    }
+    indexed(&scene);
+    let query = Query::new()
+        .with(indelible::query::Field::ActorEmail, email)
+        .limit(1000);
+    assert_eq!(log.reader().query(&query).expect("an answer").found.len(), 100);
+    let before = list(&scene.folder().join("index"));
+    log.erase_personal_data([10..=90], "gdpr_art_17").expect("erased");
+    let page = log.reader().query(&query).expect("an answer");
+    assert_eq!((page.found.len(), page.gone.personal_erased), (19, 81));
+    indexed(&scene);
+    let after = list(&scene.folder().join("index"));
+    let kept = after.iter().filter(|path| before.contains(path)).count();
+    assert!(kept <= 1, "an index of what was there is left: {kept}");
+    let page = log.reader().query(&query).expect("an answer");
+    assert_eq!((page.found.len(), page.gone.personal_erased), (19, 81));
+    log.close(SOON).expect("closed");
+}

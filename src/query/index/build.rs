@@ -235,7 +235,7 @@ impl Values {
             None => values.entry(text.into()).or_default(),
         };
         // Two targets may have the same type: then it is there already.
-        let _ = records.try_push(record);
+        records.insert(record);
     }
 
     /// The values, once they are more than are listed.
