@@ -70,9 +70,9 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `cli` | the binary `indelible`; turns on `zstd` |
+//! | `cli` | the binary `indelible`; turns on `compress` |
+//! | `compress` | compressing segments that are not written to any more, and reading them (builds zstd, which is C) |
 //! | `testing` | the conformance suite for stores |
-//! | `zstd` | reading segments that were compressed |
 
 pub mod checkpoint;
 mod error;

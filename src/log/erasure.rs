@@ -265,7 +265,7 @@ impl Shared {
     }
 
     /// Before anything else is erased: who gets the eraser first does it.
-    fn resume_first(&self, eraser: &mut dyn Eraser) {
+    pub(super) fn resume_first(&self, eraser: &mut dyn Eraser) {
         if self.is_resumed.swap(true, Relaxed) {
             return;
         }

@@ -8,6 +8,8 @@ mod caches;
 mod chain;
 mod clock;
 mod committer;
+#[cfg(feature = "compress")]
+mod compression;
 mod entropy;
 mod erasure;
 mod follow;

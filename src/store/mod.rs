@@ -260,6 +260,25 @@ pub trait Eraser: fmt::Debug + Send {
     /// Removes the sealed segments that lie wholly before the record `before`, oldest first, and keeps their rotations
     /// (FORMAT §6). Durable when this returns. Gives the first record that is left.
     fn purge(&mut self, before: u64) -> Result<u64>;
+
+    /// Compresses the oldest sealed segment that lies wholly before the record `before` and is not compressed yet. Its
+    /// lines stay the same, and it is there at every moment, also for readers beside. Durable when this returns. It is
+    /// called again until nothing is left: then, and for a store that does not compress, it gives zeros.
+    fn compress(&mut self, before: u64) -> Result<Compressed> {
+        let _ = before;
+        Ok(Compressed::default())
+    }
+}
+
+/// What was compressed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Compressed {
+    /// How many segments.
+    pub segments: u64,
+    /// How many bytes they had before.
+    pub bytes_before: u64,
+    /// How many they have now.
+    pub bytes_after: u64,
 }
 
 /// What an erasure takes from a record.

@@ -44,6 +44,8 @@ fn write(log: &AuditLog, stop: &AtomicBool, acknowledged: &AtomicU64) {
             ),
             4 => drop(log.erase_personal_data([first..=first + 20], "test").unwrap()),
             6 => drop(log.purge(last.seq.saturating_sub(200)).unwrap()),
+            #[cfg(feature = "compress")]
+            1 | 5 => drop(log.compress(last.seq.saturating_sub(60)).unwrap()),
             7 if newest_key < 200 && round % 32 == 7 => {
                 newest_key += 1;
                 log.rotate_key(key(newest_key)).unwrap();

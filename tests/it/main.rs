@@ -8,6 +8,8 @@ mod causes;
 mod cli;
 mod clock;
 mod closing;
+#[cfg(feature = "compress")]
+mod compress;
 mod crash;
 mod disk;
 mod erasure;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use indelible::store::{
-    Commit, Eraser, Erasure, Head, KeptRotation, LineEnd, Lines, Opened, Opening, Segment, Store, Writer,
+    Commit, Compressed, Eraser, Erasure, Head, KeptRotation, LineEnd, Lines, Opened, Opening, Segment, Store, Writer,
 };
 use indelible::{
     Actor, AuditLog, Cause, Change, Error, ErrorKind, Event, FileStore, LogReader, MemoryStore, Result,
@@ -28,7 +28,7 @@ pub(crate) struct Hooks {
     conflicts: AtomicUsize,
     /// The next append panics.
     panics: AtomicBool,
-    /// How many erasures and purges from now on fail.
+    /// How many erasures, purges and steps of compressing from now on fail.
     erasures: AtomicUsize,
     block: Mutex<(bool, usize)>,
     changed: Condvar,
@@ -57,7 +57,7 @@ impl Hooks {
         self.erasures.store(count, Ordering::SeqCst);
     }
 
-    /// Erasures and purges wait from now on.
+    /// Erasures, purges and what compresses wait from now on.
     pub(crate) fn block_erasures(&self, block: bool) {
         self.block.lock().expect("unpoisoned").0 = block;
         self.changed.notify_all();
@@ -249,6 +249,11 @@ impl Eraser for HookedEraser {
     fn purge(&mut self, before: u64) -> Result<u64> {
         self.hooks.erasure()?;
         self.eraser.purge(before)
+    }
+
+    fn compress(&mut self, before: u64) -> Result<Compressed> {
+        self.hooks.erasure()?;
+        self.eraser.compress(before)
     }
 }
 

@@ -111,6 +111,8 @@ fn storm<S: Store + Clone>(store: &S, signer: &Arc<TestSigner>, erases: bool, na
                 log.erase_records([size / 3..=size / 3 + 2], "storm").expect("erased");
             }
             4 if erases && round > 30 => first = log.purge(size / 5).expect("purged"),
+            #[cfg(feature = "compress")]
+            5 => drop(log.compress(size / 2).expect("compressed")),
             _ => {}
         }
     }

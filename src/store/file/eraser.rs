@@ -1,16 +1,23 @@
-//! Erasing and purging in segment files. A segment is written anew beside the old one, synced, and takes its name: at
-//! every moment it is whole.
+//! Erasing, purging and compressing segment files. A segment is written anew beside the old one, synced, and takes its
+//! name: at every moment it is whole.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::disk::{How, Lock};
+use super::disk::Lock;
 use super::layout::Layout;
-use super::reading::{check_whole, open_lines};
+use super::reading::{check_whole, is_compressed, open_compressed, open_lines};
+use super::rewriting::NewSegment;
 use crate::error::{Error, Result};
 use crate::store::rewrite::{Rotations, erase_line, overlaps};
-use crate::store::{Eraser, Erasure, Segment};
+use crate::store::{Eraser, Erasure, LineEnd, Segment};
+
+#[cfg(feature = "compress")]
+use super::disk::How;
+#[cfg(feature = "compress")]
+use crate::store::Compressed;
 
 /// The eraser of a log directory.
 #[derive(Debug)]
@@ -47,46 +54,102 @@ impl FileEraser {
             .collect())
     }
 
-    /// Writes one segment anew without what is erased. No copy is left behind that holds it still.
+    /// Writes one segment anew without what is erased. No copy is left behind that holds it still. A compressed one stays
+    /// compressed: the disk may have no room for all of them unpacked.
     fn erase_in(&self, segment: &Segment, ranges: &[(u64, u64)], what: Erasure) -> Result<()> {
         let new = self.new_of(segment);
-        match self.write_erased(&new, segment, ranges, what) {
-            Ok(true) => {
+        let compressed = is_compressed(&segment.name);
+        let rewrite = |out: &mut Vec<u8>, line: &[u8]| erase_line(out, line, ranges, what);
+        let written = self.write_anew(segment, compressed, &rewrite).and_then(|changed| {
+            if changed.is_some() {
+                if compressed {
+                    self.check_holds(&new, segment, &rewrite)?;
+                }
                 self.remove_indexes(segment)?;
-                let renamed = self.layout.rename(&new, &self.layout.segment(segment.first));
-                renamed.inspect_err(|_| drop(self.layout.remove(&new)))?;
-                self.layout.sync_folder(&self.layout.segments_folder())?;
-                self.remove_compressed(segment)
+                self.layout.rename(&new, &self.layout.path(&segment.name))?;
+            } else {
+                self.layout.remove(&new)?;
             }
-            Ok(false) => self.layout.remove(&new),
-            Err(error) => {
-                let _ = self.layout.remove(&new);
-                Err(error)
+            Ok(changed)
+        });
+        if written.inspect_err(|_| drop(self.layout.remove(&new)))?.is_some() {
+            self.layout.sync_folder(&self.layout.segments_folder())?;
+        }
+        match compressed {
+            true => Ok(()),
+            false => self.remove_compressed(segment),
+        }
+    }
+
+    /// Writes a segment to its new file, each line as `rewrite` appends it to what it is given, and makes it durable.
+    /// Gives how many bytes the file has; `None` where `rewrite` changed no line.
+    fn write_anew(&self, segment: &Segment, compressed: bool, rewrite: &Rewrite<'_>) -> Result<Option<u64>> {
+        let mut new = NewSegment::create(self.layout.disk.as_ref(), &self.new_of(segment), compressed)?;
+        let mut lines = open_lines(&self.layout, segment, 0)?;
+        let (mut line, mut changed) = (Vec::new(), false);
+        while let Some(raw) = lines.next_line()? {
+            check_whole(segment, &raw)?;
+            line.clear();
+            changed |= rewrite(&mut line, raw.bytes);
+            new.add(&line)?;
+        }
+        changed.then(|| new.end()).transpose()
+    }
+
+    /// Checks that a file that was compressed holds the lines of a segment, as `rewrite` leaves them, and nothing else:
+    /// before there is no other that does.
+    fn check_holds(&self, new: &Path, segment: &Segment, rewrite: &Rewrite<'_>) -> Result<()> {
+        let mut packed = open_compressed(&self.layout, new, 0)?;
+        let mut lines = open_lines(&self.layout, segment, 0)?;
+        let mut expected = Vec::new();
+        loop {
+            expected.clear();
+            let raw = lines.next_line()?;
+            if let Some(raw) = &raw {
+                check_whole(segment, raw)?;
+                rewrite(&mut expected, raw.bytes);
+            }
+            let is_held = match packed.next_line()? {
+                Some(packed) => packed.end == LineEnd::Whole && expected.strip_suffix(b"\n") == Some(packed.bytes),
+                None => raw.is_none(),
+            };
+            if !is_held {
+                let differs = io::Error::new(io::ErrorKind::InvalidData, "it does not unpack to what was packed");
+                return Err(Error::io("compress", &self.layout.path(&segment.name), differs));
+            }
+            if raw.is_none() {
+                return Ok(());
             }
         }
     }
 
-    /// Writes what is left of a segment to `new`. False where nothing is to be erased in it.
-    fn write_erased(&self, new: &Path, segment: &Segment, ranges: &[(u64, u64)], what: Erasure) -> Result<bool> {
-        let failed = |error| Error::io("write", new, error);
-        let file = self.layout.disk.open(new, How::Create).map_err(failed)?;
-        let mut lines = open_lines(&self.layout, segment, 0)?;
-        let mut buffer = Vec::with_capacity(2 * BUFFER);
-        let (mut offset, mut changed) = (0, false);
-        while let Some(line) = lines.next_line()? {
-            check_whole(segment, &line)?;
-            changed |= erase_line(&mut buffer, line.bytes, ranges, what);
-            if buffer.len() >= BUFFER {
-                file.write_all_at(&buffer, offset).map_err(failed)?;
-                offset += buffer.len() as u64;
-                buffer.clear();
-            }
-        }
-        file.write_all_at(&buffer, offset).map_err(failed)?;
-        if changed {
-            file.sync().map_err(failed)?;
-        }
-        Ok(changed)
+    /// Compresses one segment, and gives how many bytes its file has then.
+    ///
+    /// The compressed file gets its name once it is whole, durable and shown to hold the same; the plain one counts
+    /// until it is gone, and goes once the other's name is durable.
+    #[cfg(feature = "compress")]
+    fn compress_one(&self, segment: &Segment) -> Result<u64> {
+        let new = self.new_of(segment);
+        let as_it_is = |out: &mut Vec<u8>, line: &[u8]| {
+            out.extend_from_slice(line);
+            out.push(b'\n');
+            true
+        };
+        let compressed = compressed_of(&self.layout.path(&segment.name));
+        let named = self.write_anew(segment, true, &as_it_is).and_then(|bytes| {
+            self.check_holds(&new, segment, &as_it_is)?;
+            self.layout.rename(&new, &compressed)?;
+            Ok(bytes.unwrap_or(0))
+        });
+        let bytes = named.inspect_err(|_| drop(self.layout.remove(&new)))?;
+        let folder = self.layout.segments_folder();
+        let synced = self.layout.sync_folder(&folder);
+        synced.inspect_err(|_| drop(self.layout.remove(&compressed)))?;
+        // Its offsets are those of the plain file.
+        self.remove_indexes(segment)?;
+        self.layout.remove(&self.layout.path(&segment.name))?;
+        self.layout.sync_folder(&folder)?;
+        Ok(bytes)
     }
 
     /// Removes the indexes of what a segment held, durably: they are made anew of what it holds then.
@@ -112,8 +175,8 @@ impl FileEraser {
 
     /// Removes the compressed file of a segment, if there is one, durably.
     fn remove_compressed(&self, segment: &Segment) -> Result<()> {
-        let plain = self.layout.segment(segment.first);
-        if self.layout.remove_found(&plain.with_extension("jsonl.zst"))? {
+        let compressed = compressed_of(&self.layout.segment(segment.first));
+        if self.layout.remove_found(&compressed)? {
             self.layout.sync_folder(&self.layout.segments_folder())?;
         }
         Ok(())
@@ -184,10 +247,35 @@ impl Eraser for FileEraser {
         }
         Ok(self.layout.segments()?.first().map_or(0, |segment| segment.first))
     }
+
+    #[cfg(feature = "compress")]
+    fn compress(&mut self, before: u64) -> Result<Compressed> {
+        let mut plain = self
+            .sealed()?
+            .into_iter()
+            // The last segment is not compressed, sealed or not: an opening would have to unpack all of it.
+            .filter(|(segment, end)| *end != u64::MAX && *end <= before && !is_compressed(&segment.name));
+        let Some((segment, _)) = plain.next() else {
+            return Ok(Compressed::default());
+        };
+        let path = self.layout.path(&segment.name);
+        let file = self.layout.disk.open(&path, How::Read);
+        let size = file.and_then(|file| file.size());
+        Ok(Compressed {
+            segments: 1,
+            bytes_before: size.map_err(|error| Error::io("read", &path, error))?,
+            bytes_after: self.compress_one(&segment)?,
+        })
+    }
 }
 
-/// Written in one go.
-const BUFFER: usize = 1024 * 1024;
+/// Appends what becomes of a line with its LF, and tells whether it was changed.
+type Rewrite<'a> = dyn Fn(&mut Vec<u8>, &[u8]) -> bool + 'a;
+
+/// The compressed file of a plain segment.
+fn compressed_of(plain: &Path) -> PathBuf {
+    plain.with_extension("jsonl.zst")
+}
 
 /// As long as an announcement's record may be.
 const PENDING_BYTES_MAX: u64 = 1024 * 1024;

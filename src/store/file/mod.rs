@@ -1,6 +1,6 @@
 //! A log directory: segment files, one writer, readers in any process (FORMAT §5).
 
-#[cfg(feature = "zstd")]
+#[cfg(feature = "compress")]
 mod compressed;
 mod disk;
 mod eraser;
@@ -10,6 +10,7 @@ mod newest;
 mod position;
 mod reading;
 mod recovery;
+mod rewriting;
 mod space;
 mod writer;
 

@@ -1,5 +1,7 @@
 //! Reading a segment as it is stored: plain, or compressed.
 
+use std::path::Path;
+
 use super::layout::Layout;
 use super::lines::FileLines;
 use crate::error::{Error, Result};
@@ -24,21 +26,23 @@ pub(super) fn open_lines(layout: &Layout, segment: &Segment, from: u64) -> Resul
 
 fn open_as_named(layout: &Layout, name: &str, from: u64) -> Result<Box<dyn Lines>> {
     if is_compressed(name) {
-        return open_compressed(layout, name);
+        return open_compressed(layout, &layout.path(name), from);
     }
     let lines = FileLines::open_near(layout.disk.as_ref(), &layout.path(name), from)?;
     Ok(Box::new(lines))
 }
 
-#[cfg(feature = "zstd")]
-fn open_compressed(layout: &Layout, name: &str) -> Result<Box<dyn Lines>> {
-    let lines = super::compressed::CompressedLines::open(layout.disk.as_ref(), &layout.path(name))?;
+/// The same of a compressed file, whatever it is called.
+#[cfg(feature = "compress")]
+pub(super) fn open_compressed(layout: &Layout, path: &Path, from: u64) -> Result<Box<dyn Lines>> {
+    let lines = super::compressed::CompressedLines::open_near(layout.disk.as_ref(), path, from)?;
     Ok(Box::new(lines))
 }
 
-#[cfg(not(feature = "zstd"))]
-fn open_compressed(_: &Layout, name: &str) -> Result<Box<dyn Lines>> {
-    let problem = format!("{name} is compressed: to read it, build indelible with its feature `zstd`");
+#[cfg(not(feature = "compress"))]
+pub(super) fn open_compressed(_: &Layout, path: &Path, _: u64) -> Result<Box<dyn Lines>> {
+    let file = path.display();
+    let problem = format!("{file} is compressed: to read it, build indelible with its feature `compress`");
     Err(Error::configuration("segments", problem))
 }
 

@@ -6,7 +6,8 @@ use super::writing::{append, check_head, open};
 use super::{Failure, Log, Tried, ensure};
 use crate::note::VerifierKey;
 use crate::proof::Proof;
-use crate::store::{Erasure, KeptRotation, Opened, Store};
+use crate::record::Line;
+use crate::store::{Compressed, Eraser, Erasure, KeptRotation, Opened, Store};
 
 /// A log of some records of each kind, sealed three times, open for writing.
 fn begin(store: &dyn Store, maker: &mut Maker) -> Result<Opened, Failure> {
@@ -265,6 +266,87 @@ fn check_proof(proof: &Proof, hash: crate::Hash, key: &VerifierKey) -> Result<()
         ))
     };
     verified.map(drop).map_err(failed)
+}
+
+/// A store may compress or not: what it holds stays the same.
+pub(super) fn compressing(log: &Log<'_>) -> Result<(), Failure> {
+    let (store, mut maker) = (log.store(), Maker::new()?);
+    let mut opened = begin(store.as_ref(), &mut maker)?;
+    let boundary = maker.size();
+    append(&mut opened, &maker.commit(&[Kind::Login, Kind::Own])?)?;
+    opened.writer.seal().tried("seal")?;
+    append(&mut opened, &maker.commit(&[Kind::Login])?)?;
+    let listed = log.store().segments().tried("list the segments")?;
+    for before in [0, 1, boundary, u64::MAX] {
+        compress_all(log.store().as_ref(), opened.eraser.as_mut(), &maker, before)?;
+    }
+    for segment in &listed {
+        let lines = store.lines(segment, segment.first).map(drop);
+        lines.tried("read a segment that was listed before it was compressed")?;
+    }
+    for seq in 0..maker.size() {
+        check_lines_near(store.as_ref(), seq)?;
+    }
+    append(&mut opened, &maker.commit(&[Kind::Login])?)?;
+    opened
+        .eraser
+        .erase(&[(2, 3)], Erasure::PersonalData)
+        .tried("erase in what may be compressed")?;
+    let expected = |seq: u64, record: &MadeRecord| match seq {
+        2 | 3 => record.hashed_form.clone(),
+        _ => record.line.clone(),
+    };
+    check_erased(log.store().as_ref(), &maker, expected)?;
+    drop(opened);
+    let mut opened = open(store.as_ref(), &maker)?;
+    check_head(opened.head.as_ref(), &maker)?;
+    let earlier = Seen::up_to(log.store().as_ref(), maker.size())?;
+    let first = opened.eraser.purge(boundary).tried("purge what may be compressed")?;
+    check_purged(log.store().as_ref(), &earlier, boundary, first)?;
+    append(&mut opened, &maker.commit(&[Kind::Login])?)
+}
+
+/// Has a store compress until it says that nothing is left.
+fn compress_all(store: &dyn Store, eraser: &mut dyn Eraser, maker: &Maker, before: u64) -> Result<(), Failure> {
+    let segments = store.segments().tried("list the segments")?.len() as u64;
+    let mut compressed = 0;
+    loop {
+        let step = eraser.compress(before).tried("compress")?;
+        Seen::up_to(store, maker.size())?.check_content(maker)?;
+        if step.segments == 0 {
+            ensure!(
+                step == Compressed::default(),
+                "no segment was compressed, but bytes were: {step:?}"
+            );
+            return Ok(());
+        }
+        compressed += step.segments;
+        ensure!(
+            compressed <= segments,
+            "{compressed} segments were compressed of {segments}, and there is no end"
+        );
+        ensure!(
+            before > 1,
+            "{compressed} segments were compressed that do not lie wholly before {before}"
+        );
+    }
+}
+
+/// Checks that the lines from a record on begin not after it.
+fn check_lines_near(store: &dyn Store, seq: u64) -> Result<(), Failure> {
+    let segments = store.segments().tried("list the segments")?;
+    let Some(segment) = segments.iter().rfind(|segment| segment.first <= seq) else {
+        return Err(Failure(format!("no segment holds the record {seq}")));
+    };
+    let mut lines = store.lines(segment, seq).tried("read")?;
+    while let Some(raw) = lines.next_line().tried("read")? {
+        match Line::parse(raw.bytes).ok().and_then(|line| line.seq()) {
+            Some(found) if found == seq => return Ok(()),
+            Some(found) if found > seq => break,
+            _ => {}
+        }
+    }
+    Err(Failure(format!("the lines from {seq} on begin after it")))
 }
 
 pub(super) fn pending(log: &Log<'_>) -> Result<(), Failure> {

@@ -97,7 +97,7 @@ impl fmt::Display for Breach {
 type Check = fn(&Log<'_>) -> Result<(), Failure>;
 
 /// Each with a log of its own.
-const CHECKS: [(&str, Check); 19] = [
+const CHECKS: [(&str, Check); 20] = [
     ("a new log is empty", writing::new_log_is_empty),
     ("commits are read back byte for byte", writing::commits_are_read_back),
     ("the next opening finds the head", writing::next_opening_finds_the_head),
@@ -125,6 +125,7 @@ const CHECKS: [(&str, Check); 19] = [
     ("records are erased", erasing::records),
     ("erasing again changes nothing", erasing::again),
     ("whole segments are purged", erasing::purging),
+    ("compressing changes no line", erasing::compressing),
     ("what is pending is kept", erasing::pending),
 ];
 

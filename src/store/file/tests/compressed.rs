@@ -18,7 +18,7 @@ use crate::store::file::disk::{Disk, How, RealDisk};
 use crate::store::{FileStore, LineEnd, Lines, Segment, Store};
 
 /// What a segment gives: its whole lines with their LF, and how it ends if not with a whole line.
-fn read(lines: &mut dyn Lines) -> (Vec<u8>, Option<(LineEnd, String)>) {
+pub(super) fn read(lines: &mut dyn Lines) -> (Vec<u8>, Option<(LineEnd, String)>) {
     let (mut whole, mut number) = (Vec::new(), 0);
     while let Some(raw) = lines.next_line().expect("no error of the disk") {
         number += 1;
@@ -50,7 +50,7 @@ fn unreadable(content: &[u8]) -> String {
     }
 }
 
-fn compress(content: &[u8]) -> Vec<u8> {
+pub(super) fn compress(content: &[u8]) -> Vec<u8> {
     zstd::stream::encode_all(content, 3).expect("compressed")
 }
 
@@ -174,22 +174,22 @@ fn a_bomb_takes_bounded_memory_and_ends_with_the_first_line_that_is_too_long() {
     assert_eq!(end.expect("an end").0, LineEnd::TooLong);
 }
 
-fn key() -> Arc<SigningKey> {
+pub(super) fn key() -> Arc<SigningKey> {
     Arc::new(SigningKey::from_seed("auth.example.com/audit".parse().expect("an origin"), &[7; 32]).expect("a key"))
 }
 
-fn other_key() -> Arc<SigningKey> {
+pub(super) fn other_key() -> Arc<SigningKey> {
     Arc::new(SigningKey::from_seed("auth.example.com/audit".parse().expect("an origin"), &[8; 32]).expect("a key"))
 }
 
-fn open(store: &FileStore, key: &Arc<SigningKey>) -> crate::Result<AuditLog> {
+pub(super) fn open(store: &FileStore, key: &Arc<SigningKey>) -> crate::Result<AuditLog> {
     AuditLog::builder("auth.example.com/audit")
         .signer(Arc::clone(key))
         .without_checkpoint_file()
         .open(store.clone())
 }
 
-fn event(round: usize) -> Event {
+pub(super) fn event(round: usize) -> Event {
     Event::new(action::AUTH_LOGIN_SUCCEEDED)
         .actor(Actor::user(format!("usr_{round}")).email(format!("user{round}@example.com")))
 }
@@ -210,7 +210,12 @@ fn compress_segment(disk: &dyn Disk, folder: &Path, segment: &Segment) {
 
 /// A log of several segments with a rotation in one of the first, closed, with all segments compressed for which
 /// `which` says so.
-fn log_with(disk: &dyn Disk, store: &FileStore, folder: &Path, which: impl Fn(usize, usize) -> bool) -> Vec<Receipt> {
+pub(super) fn log_with(
+    disk: &dyn Disk,
+    store: &FileStore,
+    folder: &Path,
+    which: impl Fn(usize, usize) -> bool,
+) -> Vec<Receipt> {
     let log = open(store, &key()).expect("opened");
     let mut receipts: Vec<Receipt> = (0..4)
         .map(|round| log.append(event(round)).expect("recorded"))
@@ -228,7 +233,7 @@ fn log_with(disk: &dyn Disk, store: &FileStore, folder: &Path, which: impl Fn(us
     receipts
 }
 
-fn check(store: &FileStore, receipts: &[Receipt], first: u64) {
+pub(super) fn check(store: &FileStore, receipts: &[Receipt], first: u64) {
     let reader = LogReader::new(store.clone());
     for receipt in receipts.iter().filter(|receipt| receipt.seq >= first) {
         let record = reader.record(receipt.seq).expect("there");

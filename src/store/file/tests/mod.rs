@@ -1,6 +1,10 @@
-#[cfg(feature = "zstd")]
+#[cfg(feature = "compress")]
 mod compressed;
+#[cfg(feature = "compress")]
+mod compressing;
 mod crash;
+#[cfg(feature = "compress")]
+mod frames;
 mod keys;
 mod newest;
 mod simulated;

@@ -10,8 +10,8 @@ use crate::note::{Origin, VerifierKey};
 use crate::record::{Line, write_erased};
 use crate::store::testing::{Breach, breaches_of};
 use crate::store::{
-    Commit, Eraser, Erasure, Head, KeptRotation, LineEnd, Lines, MemoryStore, Opened, Opening, RawLine, Segment, Store,
-    Writer,
+    Commit, Compressed, Eraser, Erasure, Head, KeptRotation, LineEnd, Lines, MemoryStore, Opened, Opening, RawLine,
+    Segment, Store, Writer,
 };
 
 /// What a store does wrong.
@@ -44,6 +44,8 @@ enum Fault {
     LiesAboutAPurge,
     ForgetsRotations,
     ForgetsWhatIsPending,
+    CompressesWithLoss,
+    CompressesForEver,
     InventsSegments,
     Panics,
 }
@@ -270,6 +272,22 @@ impl Eraser for BrokenEraser {
             _ => self.inner.purge(before),
         }
     }
+
+    fn compress(&mut self, before: u64) -> Result<Compressed> {
+        let compressed = Compressed {
+            segments: 1,
+            bytes_before: 2,
+            bytes_after: 1,
+        };
+        match self.store.fault {
+            Fault::CompressesForEver if before > 1 => Ok(compressed),
+            Fault::CompressesWithLoss if before > 1 => {
+                self.inner.erase(&[(2, 2)], Erasure::PersonalData)?;
+                Ok(compressed)
+            }
+            _ => self.inner.compress(before),
+        }
+    }
 }
 
 struct BrokenLines<'a> {
@@ -373,6 +391,8 @@ fn each_fault_is_found() {
         (Fault::LiesAboutAPurge, "whole segments are purged"),
         (Fault::ForgetsRotations, "whole segments are purged"),
         (Fault::ForgetsWhatIsPending, "what is pending is kept"),
+        (Fault::CompressesWithLoss, "compressing changes no line"),
+        (Fault::CompressesForEver, "compressing changes no line"),
         (Fault::InventsSegments, "a segment that is gone is an error"),
         (Fault::Panics, "a new log is empty"),
     ] {
