@@ -9,6 +9,7 @@ mod append;
 mod cat;
 mod check_proof;
 mod checkpoint;
+mod compress;
 mod failure;
 mod keygen;
 mod opening;
@@ -45,6 +46,7 @@ enum Command {
     Prove(prove::Prove),
     CheckProof(check_proof::CheckProof),
     RotateKey(rotate_key::RotateKey),
+    Compress(compress::Compress),
 }
 
 fn main() -> ExitCode {
@@ -77,6 +79,7 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, Failure> {
         Command::Prove(arguments) => prove::run(&arguments, output),
         Command::CheckProof(arguments) => check_proof::run(&arguments, output),
         Command::RotateKey(arguments) => rotate_key::run(&arguments, output),
+        Command::Compress(arguments) => compress::run(&arguments, output),
     }
 }
 

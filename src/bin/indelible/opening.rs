@@ -40,6 +40,18 @@ impl Opening {
 
     /// Opens the log for writing, and makes it if it is not there.
     pub(crate) fn open(&self) -> Result<AuditLog, Failure> {
+        self.try_open()?.map_err(explain)
+    }
+
+    /// The same for what a service does to its log with `call`: where a process has the log, that is what it is to call.
+    pub(crate) fn open_for(&self, call: &str) -> Result<AuditLog, Failure> {
+        self.try_open()?.map_err(|error| match error.cause() {
+            Cause::Locked { .. } => Failure::new(format!("{error}; inside that service, {call} does this")),
+            _ => explain(error),
+        })
+    }
+
+    fn try_open(&self) -> Result<Result<AuditLog, Error>, Failure> {
         let mut builder = AuditLog::builder(self.origin()?.as_str())
             .key_file(&self.key)
             .lock_wait(Duration::from_secs(self.wait));
@@ -49,7 +61,7 @@ impl Opening {
         if self.accept_missing_checkpoint {
             builder = builder.accept_missing_checkpoint();
         }
-        builder.open(FileStore::new(&self.dir)).map_err(explain)
+        Ok(builder.open(FileStore::new(&self.dir)))
     }
 }
 

@@ -1,6 +1,7 @@
 //! The command line, as a process.
 
 mod append;
+mod compress;
 mod crash;
 mod keys;
 mod proofs;
@@ -198,6 +199,7 @@ fn every_command_has_help_with_an_example() {
         "prove",
         "check-proof",
         "rotate-key",
+        "compress",
     ] {
         assert!(top.contains(command), "{command}: {top}");
         let help = folder.good(&[command, "--help"]);
