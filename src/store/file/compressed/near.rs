@@ -16,17 +16,41 @@ pub(super) fn frame_near(lines: &mut CompressedLines, from: u64) -> Result<u64> 
     let failed = |error| Error::io("read", &lines.path, error);
     let starts = frame_starts(lines.frames.file()).map_err(failed)?;
     let start_of = |index: usize| starts.get(index).copied().unwrap_or(0);
-    // The frame `low` is right; those from `high` on are not looked at.
-    let (mut low, mut high) = (0, starts.len());
-    while high - low > 1 {
-        let middle = low + (high - low) / 2;
-        lines.seek(start_of(middle))?;
-        match lines.next_seq()? {
-            Some(seq) if seq <= from => low = middle,
-            _ => high = middle,
+    let mut seq_of = |index: usize| {
+        lines.seek(start_of(index))?;
+        lines.next_seq()
+    };
+    let Some(last) = starts.len().checked_sub(1).filter(|last| *last > 0) else {
+        return Ok(0);
+    };
+    // The first frame is right, and those from `high` on are not looked at. Of both, the first `seq` where it is known.
+    let (mut low, mut high) = ((0, seq_of(0)?), (starts.len(), None));
+    let mut middle = last;
+    for step in 0.. {
+        match seq_of(middle)? {
+            Some(seq) if seq <= from => low = (middle, Some(seq)),
+            seq => high = (middle, seq),
         }
+        if high.0 - low.0 <= 1 {
+            break;
+        }
+        // Frames hold about as many records each. Where they do not, halves come to an end too.
+        middle = match (low, high) {
+            ((low, Some(low_seq)), (high, Some(high_seq))) if step % 3 != 2 => {
+                between((low, low_seq), (high, high_seq), from).clamp(low + 1, high - 1)
+            }
+            ((low, _), (high, _)) => low + (high - low) / 2,
+        };
     }
-    Ok(start_of(low))
+    Ok(start_of(low.0))
+}
+
+/// Where `from` is among the frames from one to another, if their records are spread evenly.
+fn between((low, low_seq): (usize, u64), (high, high_seq): (usize, u64), from: u64) -> usize {
+    let frames = u128::try_from(high - low).unwrap_or(0);
+    let records = u128::from(high_seq.saturating_sub(low_seq)).max(1);
+    let beyond = u128::from(from.saturating_sub(low_seq)) * frames / records;
+    low.saturating_add(usize::try_from(beyond).unwrap_or(usize::MAX))
 }
 
 /// Where the frames of a file begin, up to where it is not in order or has more of them than any segment.
