@@ -79,14 +79,24 @@ fn measure(records: u64, table: &mut Table) {
         &mut |number| {
             let sql = "SELECT event FROM events WHERE actor_id = ?1 AND action = 'auth.login.failed' \
                        AND occurred_at >= ?2 AND occurred_at < ?3 ORDER BY seq DESC LIMIT 100";
-            rows(&sqlite, sql, params![login(number).user, start.to_string(), end.to_string()])
+            rows(
+                &sqlite,
+                sql,
+                params![login(number).user, start.to_string(), end.to_string()],
+            )
         },
     ));
     table.row(row(
         "the newest 100",
         1.0,
         &mut |_| reader.query(&Query::new()).expect("an answer").found.len(),
-        &mut |_| rows(&sqlite, "SELECT event FROM events ORDER BY seq DESC LIMIT 100", params![]),
+        &mut |_| {
+            rows(
+                &sqlite,
+                "SELECT event FROM events ORDER BY seq DESC LIMIT 100",
+                params![],
+            )
+        },
     ));
     table.row(row(
         "100 from a time on",
@@ -112,7 +122,10 @@ fn index(folder: &Folder, records: u64, table: &mut Table) -> AuditLog {
     let made = wait_for_indexes(&path);
     let seconds = began.elapsed().as_secs_f64();
     let (index_bytes, segment_bytes) = (bytes_in(&path.join("index")), bytes_in(&path.join("segments")));
-    let (made, all) = (made as f64, fs::read_dir(path.join("segments")).expect("segments").count() as f64);
+    let (made, all) = (
+        made as f64,
+        fs::read_dir(path.join("segments")).expect("segments").count() as f64,
+    );
     let rate = records as f64 * made / all / seconds;
     table.row([
         count(records as f64),
@@ -141,8 +154,12 @@ fn index(folder: &Folder, records: u64, table: &mut Table) -> AuditLog {
 }
 
 fn bytes_in(folder: &Path) -> f64 {
-    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry"));
-    entries.map(|entry| entry.metadata().expect("its size").len() as f64).sum()
+    let entries = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry"));
+    entries
+        .map(|entry| entry.metadata().expect("its size").len() as f64)
+        .sum()
 }
 
 /// Waits until each sealed segment has an index, and gives how many there are.
@@ -163,7 +180,8 @@ fn wait_for_indexes(log: &Path) -> usize {
 
 fn fill_sqlite(path: &Path, reader: &LogReader) -> Connection {
     let mut connection = Connection::open(path).expect("open a database");
-    let tables = "CREATE TABLE events (seq INTEGER PRIMARY KEY, occurred_at TEXT, action TEXT, actor_id TEXT, event TEXT)";
+    let tables =
+        "CREATE TABLE events (seq INTEGER PRIMARY KEY, occurred_at TEXT, action TEXT, actor_id TEXT, event TEXT)";
     connection.execute(tables, []).expect("create the table");
     let transaction = connection.transaction().expect("begin");
     {
@@ -192,7 +210,9 @@ fn fill_sqlite(path: &Path, reader: &LogReader) -> Connection {
 
 fn rows(connection: &Connection, sql: &str, parameters: &[&dyn rusqlite::ToSql]) -> usize {
     let mut statement = connection.prepare_cached(sql).expect("prepare");
-    let rows = statement.query_map(parameters, |row| row.get::<_, String>(0)).expect("query");
+    let rows = statement
+        .query_map(parameters, |row| row.get::<_, String>(0))
+        .expect("query");
     rows.map(|row| row.expect("a row")).count()
 }
 
