@@ -1,12 +1,8 @@
 //! Asking an open log.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
-
-use super::shared::Shared;
 use super::{AuditLog, own};
 use crate::error::Result;
-use crate::query::{self, Indexes, Page, Query};
+use crate::query::{self, Page, Query};
 use crate::reader;
 
 impl AuditLog {
@@ -57,35 +53,3 @@ impl AuditLog {
         Ok(page)
     }
 }
-
-impl Shared {
-    /// Makes the indexes of sealed segments, until the log ends.
-    pub(super) fn make_indexes(&self) {
-        let (mut size, mut failed) = (0, BTreeSet::new());
-        while let Some(newest) = self.follow.wait_beyond(size) {
-            size = newest.checkpoint().size();
-            // An index that cannot be made is done without.
-            let _ = self.bring_up_index(size);
-            while let Ok(Some(_)) = self.make_index(&mut failed) {}
-            if self.follow.wait_ended(LOOK_EVERY) {
-                return;
-            }
-        }
-    }
-
-    fn bring_up_index(&self, size: u64) -> Result<()> {
-        let random = self.entropy.random()?;
-        let goes_on = || !self.is_closing();
-        self.indexes.bring_up(self.store.as_ref(), size, random, &goes_on)
-    }
-
-    /// Makes the next index that is missing. While the eraser is held, no segment is replaced.
-    fn make_index(&self, failed: &mut BTreeSet<u64>) -> Result<Option<u64>> {
-        let random = self.entropy.random()?;
-        let goes_on = || !self.is_closing();
-        self.with_eraser(|_| Indexes::make_next(self.store.as_ref(), failed, random, &goes_on))
-    }
-}
-
-/// How often segments are looked for that were sealed.
-const LOOK_EVERY: Duration = Duration::from_secs(1);

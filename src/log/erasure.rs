@@ -252,16 +252,13 @@ impl Shared {
         Some(self.store.folder()?.join("tree").join("announced"))
     }
 
-    /// Takes up what the last opening left undone: the erasures that a crash interrupted, and the tree cache.
-    pub(super) fn take_up(&self) {
+    /// Takes up again what a crash interrupted.
+    pub(super) fn resume_erasures(&self) {
         // A log that has ended has no eraser any more.
         let _ = self.with_eraser(|eraser| {
             self.resume_first(eraser);
             Ok(())
         });
-        // An error comes again where a purge needs the cache.
-        let _ = self.catch_up();
-        self.make_indexes();
     }
 
     /// Before anything else is erased: who gets the eraser first does it.

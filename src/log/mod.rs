@@ -24,6 +24,7 @@ mod shared;
 mod ticket;
 mod tree;
 mod turn;
+mod upkeep;
 mod work;
 
 use std::fmt;
@@ -87,7 +88,7 @@ impl AuditLog {
         if handle.shared.place.is_some() {
             handle.spawn("indelible-place", keep_place)?;
         }
-        handle.spawn("indelible-erase", Shared::take_up)?;
+        handle.spawn("indelible-upkeep", upkeep::run)?;
         Ok(Self {
             handle: Arc::new(handle),
         })

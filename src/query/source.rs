@@ -152,7 +152,13 @@ impl<'a> Source<'a> {
         };
         if let Some(dense) = candidates.dense() {
             let plain = range(false, segment.first);
-            let seen = self.look_at_dense(segment, index, (all, dense, plain.end - plain.start), order, room)?;
+            let seen = self.look_at_dense(
+                segment,
+                index,
+                (all, dense, plain.end.saturating_sub(plain.start)),
+                order,
+                room,
+            )?;
             return Ok(Looked::Seen(seen));
         }
         let mut range = all;

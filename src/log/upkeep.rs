@@ -1,0 +1,52 @@
+//! What a thread of the log does in the background, from the opening to the end of the log: first what the last opening
+//! left undone, then the indexes that queries use.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::shared::Shared;
+use crate::error::Result;
+use crate::query::Indexes;
+
+/// The thread.
+pub(super) fn run(shared: &Shared) {
+    shared.resume_erasures();
+    // An error comes again where a purge needs the cache.
+    let _ = shared.catch_up();
+    make_indexes(shared);
+}
+
+fn make_indexes(shared: &Shared) {
+    let (mut size, mut failed) = (0, BTreeSet::new());
+    while let Some(newest) = shared.follow.wait_beyond(size) {
+        size = newest.checkpoint().size();
+        // An index that cannot be made is done without.
+        let _ = bring_up_index(shared, size);
+        while let Ok(Some(_)) = make_index(shared, &mut failed) {
+            // Who waits to erase comes in between.
+            std::thread::sleep(PAUSE);
+        }
+        if shared.follow.wait_ended(LOOK_EVERY) {
+            return;
+        }
+    }
+}
+
+/// The index of the segment that is written to, in memory.
+fn bring_up_index(shared: &Shared, size: u64) -> Result<()> {
+    let random = shared.entropy.random()?;
+    let goes_on = || !shared.is_closing();
+    shared.indexes.bring_up(shared.store.as_ref(), size, random, &goes_on)
+}
+
+/// The next index that is missing of a sealed segment. While the eraser is held, none of them is replaced.
+fn make_index(shared: &Shared, failed: &mut BTreeSet<u64>) -> Result<Option<u64>> {
+    let random = shared.entropy.random()?;
+    let goes_on = || !shared.is_closing();
+    shared.with_eraser(|_| Indexes::make_next(shared.store.as_ref(), failed, random, &goes_on))
+}
+
+/// How often segments are looked for that were sealed.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+const PAUSE: Duration = Duration::from_millis(1);
