@@ -153,6 +153,22 @@ pub enum Cause {
         /// Its `format`.
         format: u64,
     },
+    /// An export could not be written, or read. The log is as it was.
+    #[error("{action} {path:?}: {source}")]
+    Export {
+        /// What was tried: `write`, `sync`.
+        action: &'static str,
+        /// The file or folder; `the writer` for one of the host's.
+        path: PathBuf,
+        /// The refusal.
+        source: io::Error,
+    },
+    /// What is to be exported was exported before, under the same name. Nothing was changed.
+    #[error("the export {path:?} is there already")]
+    AlreadyExported {
+        /// Its manifest.
+        path: PathBuf,
+    },
     /// The log has no such record: it is purged or not recorded yet.
     #[error("no record {seq}: {problem}")]
     NoRecord {
@@ -173,13 +189,16 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         match self.cause() {
             Cause::InvalidEvent(_) | Cause::IdReused { .. } => ErrorKind::FixEvent,
-            Cause::QueueFull { .. } | Cause::TimedOut { .. } | Cause::Signer(_) | Cause::Conflict { .. } => {
-                ErrorKind::Retry
-            }
+            Cause::QueueFull { .. }
+            | Cause::TimedOut { .. }
+            | Cause::Signer(_)
+            | Cause::Conflict { .. }
+            | Cause::Export { .. } => ErrorKind::Retry,
             Cause::Closed | Cause::Poisoned(_) | Cause::Io { .. } => ErrorKind::Reopen,
             Cause::Locked { .. } => ErrorKind::WaitForLock,
             Cause::InvalidQuery(_)
             | Cause::Configuration { .. }
+            | Cause::AlreadyExported { .. }
             | Cause::CheckpointMissing { .. }
             | Cause::NoRecord { .. } => ErrorKind::FixConfiguration,
             Cause::Damaged { .. } | Cause::RolledBack { .. } | Cause::Unsupported { .. } => ErrorKind::CallForHelp,
@@ -188,6 +207,15 @@ impl Error {
 
     pub(crate) fn io(action: &'static str, path: &Path, source: io::Error) -> Self {
         Cause::Io {
+            action,
+            path: path.to_owned(),
+            source,
+        }
+        .into()
+    }
+
+    pub(crate) fn export(action: &'static str, path: &Path, source: io::Error) -> Self {
+        Cause::Export {
             action,
             path: path.to_owned(),
             source,

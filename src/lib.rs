@@ -53,6 +53,7 @@
 //! - [`AuditLog`] and its [`Builder`]: recording. [`Receipt`], [`Ticket`], [`LogState`].
 //! - [`LogReader`], [`Record`], [`Proof`]: reading and proving, in any process.
 //! - [`Query`], [`query`]: asking a log, a page at a time.
+//! - [`Export`], [`export`]: handing records over, as files that verify by themselves.
 //! - [`Verifier`], [`Report`], [`Finding`]: what an auditor does.
 //! - [`FileStore`], [`MemoryStore`], [`store`]: where commits live.
 //! - [`Sink`]: where records are delivered. Nothing in this version drives one: call [`Sink::deliver`] yourself.
@@ -77,6 +78,7 @@
 pub mod checkpoint;
 mod error;
 pub mod event;
+pub mod export;
 pub mod hash;
 pub(crate) mod json;
 mod log;
@@ -99,6 +101,7 @@ pub use reader::{LogReader, Records};
 pub use record::Record;
 
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
+pub use export::Export;
 pub use hash::Hash;
 pub use note::{Origin, VerifierKey};
 pub use proof::Proof;

@@ -12,6 +12,7 @@ mod committer;
 mod compression;
 mod entropy;
 mod erasure;
+mod exporting;
 mod follow;
 mod numbers;
 mod opening;

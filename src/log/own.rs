@@ -29,11 +29,24 @@ pub(super) fn started(source: Option<&str>) -> Event {
 
 /// The log was asked, by whom the query says.
 pub(super) fn accessed(query: &Query, records: usize) -> Event {
+    let event = Event::of_log(action::AUDIT_LOG_ACCESSED).metadata("records", records);
+    with_query(event, query)
+}
+
+/// Records were exported, for whom the query says.
+pub(super) fn exported(query: &Query, format: &str, records: u64) -> Event {
+    let event = Event::of_log(action::AUDIT_LOG_EXPORTED)
+        .metadata("format", format)
+        .metadata("records", records);
+    with_query(event, query)
+}
+
+/// With the filter, and who asked.
+fn with_query(event: Event, query: &Query) -> Event {
     let mut filter = query.filter.to_string();
     if let Some((end, _)) = filter.char_indices().nth(FILTER_TOLD_MAX) {
         filter.truncate(end);
     }
-    let event = Event::of_log(action::AUDIT_LOG_ACCESSED).metadata("records", records);
     let event = match query.filter.is_personal() {
         true => event.personal_metadata("filter", filter),
         false => event.metadata("filter", filter),

@@ -57,6 +57,8 @@ pub(super) enum Problem {
     TooMany { max: usize },
     #[error("is of another query, or damaged")]
     Cursor,
+    #[error("is for pages, and an export has none")]
+    Unpaged,
     #[error("is not percent-encoded UTF-8")]
     Encoding,
 }

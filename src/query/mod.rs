@@ -26,13 +26,15 @@ mod source;
 mod visit;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::ops::Range;
+use std::time::{Duration, SystemTime};
 
 pub use error::QueryError;
 pub use field::Field;
 pub(crate) use index::Indexes;
 pub use page::{Found, Gone, Page};
-pub(crate) use scan::answer;
+pub(crate) use scan::{answer, each};
+pub(crate) use source::seq_of;
 
 use condition::Condition;
 use error::Problem;
@@ -93,6 +95,31 @@ impl Filter {
     /// Whether personal data decides on what matches, and may stand in the filter.
     pub(crate) fn is_personal(&self) -> bool {
         !self.words.is_empty() || self.conditions.keys().any(Field::is_personal)
+    }
+
+    /// Whether it takes every record of a range of `seq`.
+    pub(crate) fn is_range(&self) -> bool {
+        let Self { seq_from, seq_to, .. } = *self;
+        *self
+            == Self {
+                time: self.time,
+                seq_from,
+                seq_to,
+                ..Self::default()
+            }
+    }
+
+    /// The records among the first `size` that it can take, by `seq`.
+    pub(crate) fn range(&self, size: u64) -> Range<u64> {
+        self.seq_from.unwrap_or(0)..self.seq_to.unwrap_or(size).min(size)
+    }
+
+    /// The same with the beginning of its period in the place of the period.
+    pub(crate) fn at(mut self, now: SystemTime) -> Self {
+        if let Some(last) = self.last.take() {
+            self.start = Some(Timestamp::from(now.checked_sub(last).unwrap_or(SystemTime::UNIX_EPOCH)));
+        }
+        self
     }
 }
 
@@ -287,6 +314,14 @@ impl Query {
         crowded.map_or(Ok(()), |(field, _)| {
             Err(QueryError::new(field.name(), Problem::TooMany { max: VALUES_MAX }))
         })
+    }
+
+    /// The same, for an export: which has no pages.
+    pub(crate) fn check_unpaged(&self) -> Result<(), QueryError> {
+        if self.cursor.is_some() {
+            return Err(QueryError::new("cursor", Problem::Unpaged));
+        }
+        self.check()
     }
 
     fn add(&mut self, field: Field, value: &str, negated: bool) {

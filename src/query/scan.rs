@@ -8,7 +8,7 @@ use super::index::Indexes;
 use super::matcher::Matcher;
 use super::page::{Found, Gone, Page};
 use super::source::{Seen, Source};
-use super::{Order, Query};
+use super::{Filter, Order, Query};
 use crate::error::{Cause, Result};
 use crate::record::Record;
 use crate::store::Store;
@@ -26,19 +26,14 @@ pub(crate) fn answer(store: &dyn Store, indexes: &Indexes, query: &Query, size: 
         (None, Some(last)) => Some(Timestamp::from(now.checked_sub(last).unwrap_or(SystemTime::UNIX_EPOCH))),
         (None, None) => filter.start,
     };
-    let mut wanted = filter.seq_from.unwrap_or(0)..filter.seq_to.unwrap_or(size).min(size);
+    let mut wanted = filter.range(size);
     match (cursor, query.order) {
         (Some(cursor), Order::NewestFirst) => wanted.end = wanted.end.min(cursor.next),
         (Some(cursor), Order::OldestFirst) => wanted.start = wanted.start.max(cursor.next),
         (None, _) => {}
     }
     let matcher = Matcher::new(filter, start);
-    let mut scan = Scan {
-        source: Source::new(store, indexes, &matcher),
-        limit: query.limit,
-        gone: Gone::default(),
-        found: Vec::new(),
-    };
+    let mut scan = Scan::new(store, indexes, &matcher, query.limit);
     let next = match query.order {
         Order::NewestFirst => scan.backwards(wanted)?,
         Order::OldestFirst => scan.forwards(wanted)?,
@@ -57,6 +52,38 @@ pub(crate) fn answer(store: &dyn Store, indexes: &Indexes, query: &Query, size: 
     })
 }
 
+/// Visits all records of a range that match, oldest first, some at a time: in memory that does not grow with their
+/// number. The filter has no period. Gives what cannot be found any more.
+///
+/// # Errors
+///
+/// What `visit` says; where the log cannot be read, or a purge overtakes it.
+pub(crate) fn each(
+    store: &dyn Store,
+    indexes: &Indexes,
+    filter: &Filter,
+    wanted: Range<u64>,
+    mut visit: impl FnMut(&[Record]) -> Result<()>,
+) -> Result<Gone> {
+    let matcher = Matcher::new(filter, filter.start);
+    let mut scan = Scan::new(store, indexes, &matcher, VISITED);
+    let mut at = wanted.start;
+    while at < wanted.end {
+        let (next, first) = scan.step_forwards(at, wanted.end)?;
+        if at < first {
+            if at > wanted.start {
+                let problem = "it was purged meanwhile".into();
+                return Err(Cause::NoRecord { seq: at, problem }.into());
+            }
+            scan.gone.purged = Some(at..first.min(wanted.end));
+        }
+        at = next;
+        visit(&scan.found)?;
+        scan.found.clear();
+    }
+    Ok(scan.gone)
+}
+
 /// Going over records until a page is full.
 struct Scan<'a> {
     source: Source<'a>,
@@ -65,25 +92,40 @@ struct Scan<'a> {
     found: Vec<Record>,
 }
 
-impl Scan<'_> {
+impl<'a> Scan<'a> {
+    fn new(store: &'a dyn Store, indexes: &'a Indexes, matcher: &'a Matcher<'a>, limit: usize) -> Self {
+        Self {
+            source: Source::new(store, indexes, matcher),
+            limit,
+            gone: Gone::default(),
+            found: Vec::new(),
+        }
+    }
+
     /// Fills the page from the beginning of a range. Gives where the next page begins, if anything is left.
     fn forwards(&mut self, wanted: Range<u64>) -> Result<Option<u64>> {
         let mut at = wanted.start;
         while at < wanted.end {
-            let room = self.limit - self.found.len();
-            let (seen, first) = self
-                .source
-                .look(at, |_, first| at.max(first)..wanted.end, Order::OldestFirst, room)?;
+            let (next, first) = self.step_forwards(at, wanted.end)?;
             if at < first {
                 self.gone.purged = Some(at..first.min(wanted.end));
             }
-            at = seen.range.end.max(first);
-            self.take(seen);
+            at = next;
             if self.found.len() == self.limit {
                 return Ok(Some(at).filter(|at| *at < wanted.end));
             }
         }
         Ok(None)
+    }
+
+    /// Looks in one segment from a record on. Gives where to go on, and the first record that is not purged.
+    fn step_forwards(&mut self, at: u64, end: u64) -> Result<(u64, u64)> {
+        let room = self.limit - self.found.len();
+        let range = |_, first: u64| at.max(first)..end;
+        let (seen, first) = self.source.look(at, range, Order::OldestFirst, room)?;
+        let next = seen.range.end.max(first);
+        self.take(seen);
+        Ok((next, first))
     }
 
     /// The same from the end: block by block, each from its beginning, and larger while little is found.
@@ -120,3 +162,6 @@ impl Scan<'_> {
 /// How many records are read at once, from the end backwards: few at first, since the last page is asked for most.
 const BLOCK_FIRST: u64 = 128;
 const BLOCK_MAX: u64 = 64 * 1024;
+
+/// So many records that are found are handed on at once.
+const VISITED: usize = 1_000;

@@ -167,14 +167,15 @@ impl<'a> Source<'a> {
             Order::NewestFirst => Box::new(candidates.iter().rev()),
         };
         let reader = RecordReader::new(self.store, segment, index);
-        let (mut found, mut found_personal_erased) = (Vec::new(), 0);
+        let (mut found, mut bytes, mut found_personal_erased) = (Vec::new(), 0, 0);
         for seq in candidates {
             let Some(record) = reader.read(seq, self.matcher)? else {
                 continue;
             };
+            bytes += record.line().map_or(0, str::len);
             found.push(record);
             found_personal_erased += u64::from(index.is_personal_erased(seq));
-            if found.len() == room {
+            if found.len() == room || (order == Order::OldestFirst && bytes >= FOUND_BYTES) {
                 match order {
                     Order::OldestFirst => range.end = seq + 1,
                     Order::NewestFirst => range.start = seq,
@@ -301,6 +302,8 @@ struct Step {
     room: usize,
     /// What was found, each with what was lost between the one before and it.
     found: VecDeque<(Record, Lost)>,
+    /// The length of the lines of all that was found.
+    found_bytes: usize,
     /// What was lost after the last one.
     behind: Lost,
     /// The record after the last one that was read.
@@ -324,6 +327,7 @@ impl Step {
             order,
             room,
             found: VecDeque::new(),
+            found_bytes: 0,
             behind: Lost::default(),
             is_cut: false,
         }
@@ -363,7 +367,7 @@ impl Step {
             self.found.pop_front();
             self.is_cut = true;
         }
-        self.order == Order::OldestFirst && self.found.len() == self.room
+        self.order == Order::OldestFirst && (self.found.len() == self.room || self.found_bytes >= FOUND_BYTES)
     }
 
     /// Looks at a record's line, and tells whether it was found.
@@ -380,6 +384,7 @@ impl Step {
         let Line::Record(record) = &line else { return Ok(false) };
         if matcher.matches(record) {
             let record = Record::from_line_parts(line)?;
+            self.found_bytes += record.line().map_or(0, str::len);
             self.found.push_back((record, std::mem::take(&mut self.behind)));
             return Ok(true);
         }
@@ -411,7 +416,7 @@ impl Step {
 }
 
 /// The `seq` with which a record's line ends.
-fn seq_of(line: &[u8]) -> Option<u64> {
+pub(crate) fn seq_of(line: &[u8]) -> Option<u64> {
     let rest = line.strip_suffix(b"}")?;
     let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
     let (before, digits) = rest.split_at_checked(rest.len() - digits)?;
@@ -432,6 +437,9 @@ const PERSONAL_ERASED: &[u8] = b",\"personal\":\"";
 
 /// How often a segment that is replaced or purged is looked for again.
 const TRIES_MAX: u32 = 5;
+
+/// From the first record on, no more is looked for once so much was found.
+const FOUND_BYTES: usize = 1024 * 1024;
 
 /// More than the lines of so many records as the index leaves between two offsets.
 const LINES_MAX: usize = 16 * 1024 * 1024;

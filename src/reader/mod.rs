@@ -1,23 +1,29 @@
 //! Reading a log, in any process and beside a writer, without a lock.
 
+mod paths;
 pub(crate) mod tree;
 mod walk;
 
 use std::fmt;
+use std::io::Write;
 use std::ops::{Bound, RangeBounds};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};
+use crate::export::{Export, Exported, Source};
 use crate::hash::Hash;
 use crate::merkle::{self, HashReader, ProofError};
 use crate::proof::Proof;
 use crate::query::{self, Indexes, Page, Query};
 use crate::record::{Line, Record};
 use crate::store::{LineEnd, Lines, Segment, Store};
+use paths::no_such_tree;
+pub(crate) use paths::{consistency, paths, ready_cache};
 use tree::TreeCache;
-pub(crate) use walk::{Leaf, first, push, tree_at_first, walk_near};
+pub(crate) use walk::{Leaf, first, push, tree_at_first, tree_before, walk_near};
 
 /// Reads a log: records, the newest checkpoint, proofs. It verifies nothing: a `Verifier` does.
 ///
@@ -140,6 +146,31 @@ impl LogReader {
             prove_found(self.store.as_ref(), &mut page, checkpoint, cache)?;
         }
         Ok(page)
+    }
+
+    /// Writes an export to any writer, in constant memory, and says what is in it. Nothing of it is recorded, and nothing
+    /// is signed: an open log's [`export`](crate::AuditLog::export) is.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::InvalidQuery`], which names the parameter; [`Cause::Export`] where the writer fails;
+    /// [`Cause::NoRecord`] where the log is empty, or a purge overtakes the export; where the log cannot be read.
+    ///
+    /// ```no_run
+    /// use indelible::{Export, FileStore, LogReader, Query};
+    ///
+    /// let reader = LogReader::new(FileStore::new("audit"));
+    /// let exported = reader.export(&Export::new(Query::new().seq_to(1000)), std::io::stdout().lock())?;
+    /// eprintln!("{} records", exported.records);
+    /// # Ok::<(), indelible::Error>(())
+    /// ```
+    pub fn export(&self, export: &Export, mut to: impl Write) -> Result<Exported> {
+        let checkpoint = self.checkpoint()?.ok_or_else(|| no_record(0, "the log is empty"))?;
+        let size = checkpoint.checkpoint().size();
+        let cache = self.store.folder();
+        let cache = cache.and_then(|folder| TreeCache::open_read(&folder, size).ok());
+        let mut source = Source::new(self.store.as_ref(), &self.indexes, checkpoint, cache, SystemTime::now());
+        source.write(export, &mut to, Path::new("the writer"))
     }
 
     /// A proof that one record is in the log: with the record and the vkey it verifies with nothing else (C2SP
@@ -342,8 +373,7 @@ pub(crate) fn prove(
             if !sound(&path) {
                 // Of what was purged meanwhile not all nodes are known.
                 record_at(store, seq, size)?;
-                let problem = format!("the records do not lead to the checkpoint of size {size}");
-                return Err(Error::damaged("segments", None, problem));
+                return Err(no_such_tree(size));
             }
             path
         }

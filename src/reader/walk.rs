@@ -115,7 +115,7 @@ pub(crate) fn tree_at_first(store: &dyn Store) -> Result<Tree> {
 }
 
 /// The tree of the records before a segment, as its header has it.
-fn tree_before(store: &dyn Store, segment: &Segment) -> Result<Tree> {
+pub(crate) fn tree_before(store: &dyn Store, segment: &Segment) -> Result<Tree> {
     let damaged = |problem: String| Error::damaged(&segment.name, Some(1), problem);
     let mut lines = store.lines(segment, 0)?;
     match lines.next_line()?.map(|raw| Line::parse(raw.bytes)) {

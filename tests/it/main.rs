@@ -13,6 +13,8 @@ mod compress;
 mod crash;
 mod disk;
 mod erasure;
+mod export;
+mod export_folder;
 mod foreign;
 mod ids;
 mod live;

@@ -1,0 +1,220 @@
+//! A folder of exports: each file is made once, and a manifest is the last that appears.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::manifest::Manifest;
+use crate::error::{Cause, Error, Result};
+use crate::hash::Hash;
+use crate::json::INTEGER_MAX;
+use crate::note::{NOTE_BYTES_MAX, Origin};
+
+/// A folder that nobody else exports into meanwhile.
+#[derive(Debug)]
+pub(super) struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// A data file on its way. Unless it is kept, it is removed again.
+#[derive(Debug)]
+pub(super) struct NewFile {
+    pub(super) path: PathBuf,
+    file: Option<File>,
+    is_kept: bool,
+}
+
+impl Folder {
+    /// Takes the folder, and makes it where it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Where another process, or thread, exports into it now.
+    pub(super) fn open(path: &Path) -> Result<Self> {
+        make(path).map_err(|error| Error::export("make", path, error))?;
+        let name = path.join(LOCK);
+        let mut options = OpenOptions::new();
+        let file = options.create(true).write(true).truncate(false).mode(0o600).open(&name);
+        let file = file.map_err(|error| Error::export("open", &name, error))?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::Error(error) => Error::export("lock", &name, error),
+            TryLockError::WouldBlock => {
+                let busy = io::Error::new(
+                    io::ErrorKind::WouldBlock,
+                    "another export into this folder is under way",
+                );
+                Error::export("lock", &name, busy)
+            }
+        })?;
+        let path = path.to_owned();
+        Ok(Self { path, _lock: file })
+    }
+
+    /// The number and the `previous` of the next manifest.
+    pub(super) fn next(&self, origin: &Origin) -> Result<(u64, Hash)> {
+        let mut newest: Option<(u64, Hash)> = None;
+        for name in manifests(&self.path)? {
+            let path = self.path.join(&name);
+            let note = read_note(&path).map_err(|error| Error::export("read", &path, error))?;
+            let damaged = |problem: String| Error::damaged(path.display().to_string(), None, problem);
+            let manifest = Manifest::unverified(&note).map_err(|error| damaged(error.to_string()))?;
+            if manifest.origin != *origin {
+                let problem = format!("{} holds exports of the log {}", self.path.display(), manifest.origin);
+                return Err(Error::configuration("folder", problem));
+            }
+            if manifest.number >= INTEGER_MAX {
+                return Err(damaged("no number follows that of this manifest".into()));
+            }
+            let found = (manifest.number, Hash::of(note.as_bytes()));
+            newest = newest.max(Some(found));
+        }
+        Ok(newest.map_or((0, Hash::ZERO), |(number, hash)| (number + 1, hash)))
+    }
+
+    /// Begins a data file. One that no manifest names is what a crash left, and goes first.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::AlreadyExported`] where its manifest is there.
+    pub(super) fn begin(&self, name: &str) -> Result<NewFile> {
+        let manifest = self.manifest(name);
+        match fs::symlink_metadata(&manifest) {
+            Ok(_) => return Err(Cause::AlreadyExported { path: manifest }.into()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::export("read", &manifest, error)),
+        }
+        let path = self.path.join(name);
+        remove(&path)?;
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o600).open(&path);
+        let file = file.map_err(|error| Error::export("create", &path, error))?;
+        Ok(NewFile {
+            path,
+            file: Some(file),
+            is_kept: false,
+        })
+    }
+
+    fn manifest(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}{MANIFEST}"))
+    }
+
+    /// Puts the manifest of a data file in its place: whole or not at all, and only where there is none. The data file is
+    /// durable.
+    pub(super) fn publish(&self, name: &str, note: &str, mut data: NewFile) -> Result<PathBuf> {
+        let (manifest, part) = (self.manifest(name), self.path.join(format!("{name}{PART}")));
+        remove(&part)?;
+        self.sync()?;
+        let write = || {
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .open(&part)?;
+            file.write_all(note.as_bytes())?;
+            file.sync_all()?;
+            // Unlike a rename, a link never takes the place of what is there.
+            fs::hard_link(&part, &manifest)
+        };
+        let written = write();
+        let removed = remove(&part);
+        match written {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                data.is_kept = true;
+                return Err(Cause::AlreadyExported { path: manifest }.into());
+            }
+            written => written.map_err(|error| Error::export("write", &manifest, error))?,
+        }
+        data.is_kept = true;
+        self.sync()?;
+        removed.map(|()| manifest)
+    }
+
+    fn sync(&self) -> Result<()> {
+        let synced = File::open(&self.path).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| Error::export("sync", &self.path, error))
+    }
+}
+
+impl NewFile {
+    pub(super) fn writer(&mut self) -> Result<&mut File> {
+        let closed = || Error::export("write", Path::new("the export"), io::ErrorKind::NotFound.into());
+        self.file.as_mut().ok_or_else(closed)
+    }
+
+    /// Makes the content durable.
+    pub(super) fn sync(&mut self) -> Result<()> {
+        let synced = self.file.take().map_or(Ok(()), |file| file.sync_all());
+        synced.map_err(|error| Error::export("sync", &self.path, error))
+    }
+}
+
+impl Drop for NewFile {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Makes a folder, and those above it that are not there, durably.
+fn make(folder: &Path) -> io::Result<()> {
+    let missing: Vec<_> = folder.ancestors().take_while(|path| !path.exists()).collect();
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    for made in missing {
+        let above = made.parent().filter(|above| *above != Path::new(""));
+        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// The names of the manifests in a folder, in order.
+pub(super) fn manifests(folder: &Path) -> Result<Vec<String>> {
+    let names = names(folder)?;
+    Ok(names.into_iter().filter(|name| name.ends_with(MANIFEST)).collect())
+}
+
+/// The names in a folder, in order.
+pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
+    let failed = |error| Error::export("list", folder, error);
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        names.extend(entry.map_err(failed)?.file_name().into_string());
+    }
+    names.sort_unstable();
+    Ok(names)
+}
+
+/// The text of a file that is not longer than a note.
+pub(super) fn read_note(path: &Path) -> io::Result<String> {
+    let mut note = String::new();
+    let most = u64::try_from(NOTE_BYTES_MAX).unwrap_or(u64::MAX);
+    open_file(path)?.take(most + 1).read_to_string(&mut note)?;
+    Ok(note)
+}
+
+/// Opens what is a file: a pipe would block.
+pub(super) fn open_file(path: &Path) -> io::Result<File> {
+    if !fs::metadata(path)?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file"));
+    }
+    File::open(path)
+}
+
+fn remove(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::export("remove", path, error)),
+        _ => Ok(()),
+    }
+}
+
+/// How the name of a manifest ends.
+pub(super) const MANIFEST: &str = ".manifest";
+
+/// How the name of one ends that is not whole yet.
+const PART: &str = ".manifest.part";
+
+/// What who exports into a folder holds.
+pub(super) const LOCK: &str = "export.lock";

@@ -1,0 +1,287 @@
+//! Checking an export: files against manifests, manifests against keys.
+
+#![warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use super::Format;
+use super::chain::{Chain, Check, Problem, Proven};
+use super::folder::{self, LOCK, MANIFEST};
+use super::manifest::{Manifest, ManifestError, ManifestFile};
+use super::report::{ExportFinding, ExportFindingKind as Kind, ExportReport};
+use crate::error::{Error, Result};
+use crate::hash::Hash;
+use crate::note::VerifierKey;
+
+/// Verifies a folder of exports, or one manifest and its files, under vkeys that were got from outside.
+///
+/// Each manifest must be signed by one of the keys, and so must its checkpoint; each file must be there and have the
+/// bytes that its manifest says; in JSON Lines each record must be in the tree of the checkpoint, and the lines of a
+/// range must hold all of them. In a folder, the manifests must follow each other without a gap. What is wrong is in the
+/// report. Memory does not grow with the files.
+///
+/// That nobody signed a second export of other content is not shown: compare the checkpoint with one that was kept
+/// elsewhere.
+///
+/// # Errors
+///
+/// [`Cause::Export`](crate::Cause::Export) where the folder or the manifest cannot be read,
+/// [`Cause::Configuration`](crate::Cause::Configuration) where there is no manifest, or no key.
+///
+/// ```no_run
+/// use indelible::export::verify_export;
+///
+/// let vkey = "auth.example.com/audit+aace0f41+AZF8w/cAdUtphcBYYuH6PONVS45QiHlj2WD6dU50U2m9".parse()?;
+/// let report = verify_export("/mnt/auditors", &[vkey])?;
+/// println!("{report}");
+/// assert!(report.is_sound());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn verify_export(path: impl AsRef<Path>, vkeys: &[VerifierKey]) -> Result<ExportReport> {
+    let path = path.as_ref();
+    if vkeys.is_empty() {
+        return Err(Error::configuration("vkeys", "at least one is needed"));
+    }
+    let mut run = Run {
+        vkeys,
+        report: ExportReport::default(),
+        chain: Vec::new(),
+        named: Vec::new(),
+    };
+    let about = std::fs::metadata(path).map_err(|error| Error::export("read", path, error))?;
+    if !about.is_dir() {
+        let folder = path.parent().filter(|folder| *folder != Path::new(""));
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let note = folder::read_note(path).map_err(|error| Error::export("read", path, error))?;
+        run.manifest(folder.unwrap_or(Path::new(".")), &name, &note);
+        return Ok(run.report);
+    }
+    let names = folder::names(path)?;
+    if !names.iter().any(|name| name.ends_with(MANIFEST)) {
+        let problem = format!("{} holds no manifest", path.display());
+        return Err(Error::configuration("folder", problem));
+    }
+    for name in names.iter().filter(|name| name.ends_with(MANIFEST)) {
+        match folder::read_note(&path.join(name)) {
+            Ok(note) => run.manifest(path, name, &note),
+            Err(error) => run.find(Kind::Malformed, name, error.to_string()),
+        }
+    }
+    run.follow();
+    let is_named = |name: &String| name.ends_with(MANIFEST) || name == LOCK || run.named.contains(name);
+    run.report.unlisted = names.iter().filter(|name| !is_named(name)).cloned().collect();
+    Ok(run.report)
+}
+
+struct Run<'a> {
+    vkeys: &'a [VerifierKey],
+    report: ExportReport,
+    /// The number, the hash, the `previous` and the name of each manifest.
+    chain: Vec<(u64, Hash, Hash, String)>,
+    /// The files that manifests name.
+    named: Vec<String>,
+}
+
+impl Run<'_> {
+    fn find(&mut self, kind: Kind, file: &str, detail: impl AsRef<str>) {
+        self.report.push(ExportFinding::new(kind, file, detail));
+    }
+
+    fn manifest(&mut self, folder: &Path, name: &str, note: &str) {
+        self.report.manifests += 1;
+        let manifest = match Manifest::open(note, self.vkeys) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                let kind = match error {
+                    ManifestError::Signature(_) => Kind::BadSignature,
+                    ManifestError::Origin { .. } => Kind::WrongOrigin,
+                    _ => Kind::Malformed,
+                };
+                return self.find(kind, name, error.to_string());
+            }
+        };
+        let (number, hash) = (manifest.number, Hash::of(note.as_bytes()));
+        self.chain.push((number, hash, manifest.previous, name.to_owned()));
+        self.checkpoint(&manifest, name);
+        let gone = &manifest.gone;
+        let purged = gone
+            .purged
+            .as_ref()
+            .map_or(0, |purged| purged.end.saturating_sub(purged.start));
+        let report = &mut self.report;
+        report.purged = report.purged.saturating_add(purged);
+        report.erased = report.erased.saturating_add(gone.erased);
+        report.personal_erased = report.personal_erased.saturating_add(gone.personal_erased);
+        for file in &manifest.files {
+            self.report.records = self.report.records.saturating_add(file.records);
+            self.named.push(file.name.clone());
+            self.file(folder, &manifest, file);
+        }
+    }
+
+    fn checkpoint(&mut self, manifest: &Manifest, name: &str) {
+        let signed = &manifest.checkpoint;
+        let checkpoint = signed.checkpoint();
+        if *checkpoint.origin() != manifest.origin {
+            let problem = format!("the checkpoint is of {}", checkpoint.origin());
+            return self.find(Kind::WrongOrigin, name, problem);
+        }
+        let mut refused = None;
+        for key in self.vkeys {
+            match signed.verify(key) {
+                Ok(_) => {
+                    let newest = self.report.checkpoint.get_or_insert_with(|| signed.clone());
+                    if newest.checkpoint().size() < checkpoint.size() {
+                        *newest = signed.clone();
+                    }
+                    return;
+                }
+                Err(error) => refused = refused.or(Some(error)),
+            }
+        }
+        let error = refused.map(|error| error.to_string()).unwrap_or_default();
+        self.find(Kind::BadSignature, name, format!("its checkpoint: {error}"));
+    }
+
+    fn file(&mut self, folder: &Path, manifest: &Manifest, file: &ManifestFile) {
+        let opened = match folder::open_file(&folder.join(&file.name)) {
+            Ok(opened) => opened,
+            Err(error) => return self.find(Kind::MissingFile, &file.name, error.to_string()),
+        };
+        self.report.files += 1;
+        let mut check: Option<Box<dyn Check + '_>> = match (manifest.format, manifest.with_proofs) {
+            (Format::JsonLines, false) => Some(Box::new(Chain::new(manifest, file, self.vkeys))),
+            (Format::JsonLines, true) => Some(Box::new(Proven::new(manifest, file))),
+            _ => None,
+        };
+        let read = match &mut check {
+            Some(check) => Content::of_lines(opened, file.bytes, check.as_mut()),
+            None => Content::of(opened, file.bytes),
+        };
+        let content = match read {
+            Ok(content) => content,
+            Err(error) => return self.find(Kind::MissingFile, &file.name, error.to_string()),
+        };
+        self.report.bytes = self.report.bytes.saturating_add(content.bytes);
+        if content.bytes > file.bytes {
+            self.find(
+                Kind::ChangedFile,
+                &file.name,
+                format!("it has more than {} bytes", file.bytes),
+            );
+        } else if content.bytes < file.bytes {
+            let problem = format!("it has {} bytes, not {}", content.bytes, file.bytes);
+            self.find(Kind::ChangedFile, &file.name, problem);
+        } else if content.sha256 != file.sha256 {
+            self.find(Kind::ChangedFile, &file.name, "its SHA-256 is not that of the manifest");
+        }
+        if let Some((line, (kind, detail))) = content.problem {
+            self.report
+                .push(ExportFinding::new(kind, &file.name, detail).line(line));
+        }
+    }
+
+    /// Whether the manifests of a folder follow each other.
+    fn follow(&mut self) {
+        let mut chain = std::mem::take(&mut self.chain);
+        chain.sort_unstable();
+        self.report.first_number = chain.first().map(|(number, ..)| *number);
+        for pair in chain.windows(2) {
+            let [(before, hash, ..), (number, _, previous, name)] = pair else {
+                continue;
+            };
+            if number == before {
+                self.find(
+                    Kind::BrokenChain,
+                    name,
+                    format!("another manifest has the number {number}"),
+                );
+            } else if *number != before + 1 {
+                let problem = format!("the manifests from number {} to {} are missing", before + 1, number - 1);
+                self.find(Kind::MissingManifest, name, problem);
+            } else if previous != hash {
+                self.find(
+                    Kind::BrokenChain,
+                    name,
+                    format!("it does not name the manifest {before} as it stands"),
+                );
+            }
+        }
+        match chain.first() {
+            Some((0, _, previous, name)) if *previous != Hash::ZERO => {
+                let name = name.clone();
+                self.find(Kind::BrokenChain, &name, "it is the first, and names one before it");
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What was read of a file.
+struct Content {
+    bytes: u64,
+    sha256: Hash,
+    /// The first thing that is wrong with its lines.
+    problem: Option<(u64, Problem)>,
+}
+
+impl Content {
+    /// Reads a file, at most one byte more than it should have.
+    fn of(file: File, bytes: u64) -> io::Result<Self> {
+        let (mut hasher, mut read, mut buffer) = (Sha256::new(), 0, vec![0; BUFFER]);
+        let mut file = file.take(bytes.saturating_add(1));
+        loop {
+            let length = match file.read(&mut buffer) {
+                Ok(0) => break,
+                Ok(length) => length,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            hasher.update(buffer.get(..length).unwrap_or_default());
+            read += u64::try_from(length).unwrap_or_default();
+        }
+        Ok(Self {
+            bytes: read,
+            sha256: Hash::from_bytes(hasher.finalize().into()),
+            problem: None,
+        })
+    }
+
+    /// The same, line by line.
+    fn of_lines(file: File, bytes: u64, check: &mut dyn Check) -> io::Result<Self> {
+        let mut file = BufReader::with_capacity(BUFFER, file.take(bytes.saturating_add(1)));
+        let line_max = u64::try_from(check.line_max()).unwrap_or(u64::MAX).saturating_add(1);
+        let (mut hasher, mut read, mut number, mut line) = (Sha256::new(), 0, 0, Vec::new());
+        let mut problem: Option<(u64, Problem)> = None;
+        loop {
+            line.clear();
+            let length = file.by_ref().take(line_max).read_until(b'\n', &mut line)?;
+            if length == 0 {
+                break;
+            }
+            number += 1;
+            hasher.update(&line);
+            read += u64::try_from(length).unwrap_or_default();
+            if problem.is_none() {
+                let taken = match line.strip_suffix(b"\n") {
+                    Some(line) => check.take(line),
+                    None => Err((Kind::Malformed, "the line does not end, or is too long".into())),
+                };
+                problem = taken.err().map(|problem| (number, problem));
+            }
+        }
+        let ended = || check.finish().err().map(|problem| (number, problem));
+        Ok(Self {
+            bytes: read,
+            sha256: Hash::from_bytes(hasher.finalize().into()),
+            problem: problem.or_else(ended),
+        })
+    }
+}
+
+/// So many bytes are read at once.
+const BUFFER: usize = 64 * 1024;
