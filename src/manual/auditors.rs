@@ -83,6 +83,19 @@
 //! In Rust these are [`LogReader::prove`](crate::LogReader::prove) and
 //! [`Verifier::verify_record`](crate::Verifier::verify_record).
 //!
+//! # Exports
+//!
+//! An [`export`](crate::export) is a file and its manifest, which the log's key has signed. Neither the log nor the
+//! network is needed to check it:
+//!
+//! ```text
+//! indelible verify-export /mnt/auditors --vkey "$(cat audit.vkey)"
+//! ```
+//!
+//! JSON Lines of a range of `seq` are complete: no record of it can be left out. JSON Lines of a filter show of each
+//! record that it is in the log, and JSON and CSV that the file is the one that was signed; that nothing else matched
+//! is the exporter's word.
+//!
 //! # What is proven, and what is not
 //!
 //! A sound log is what the holder of its key recorded, complete and in order, from its first retained record to its

@@ -20,7 +20,6 @@ pub(crate) struct Compress {
 }
 
 pub(crate) fn run(arguments: &Compress, output: &mut Output) -> Result<ExitCode, Failure> {
-    opening::reader(&arguments.opening.dir)?;
     let log = arguments.opening.open_for("AuditLog::compress")?;
     let compressed = log.compress(u64::MAX);
     let closed = opening::close(&log);

@@ -10,6 +10,7 @@ mod cat;
 mod check_proof;
 mod checkpoint;
 mod compress;
+mod export;
 mod failure;
 mod keygen;
 mod opening;
@@ -17,6 +18,7 @@ mod output;
 mod prove;
 mod rotate_key;
 mod verify;
+mod verify_export;
 mod vkey;
 
 use std::process::ExitCode;
@@ -47,6 +49,8 @@ enum Command {
     CheckProof(check_proof::CheckProof),
     RotateKey(rotate_key::RotateKey),
     Compress(compress::Compress),
+    Export(Box<export::Export>),
+    VerifyExport(verify_export::VerifyExport),
 }
 
 fn main() -> ExitCode {
@@ -80,6 +84,8 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, Failure> {
         Command::CheckProof(arguments) => check_proof::run(&arguments, output),
         Command::RotateKey(arguments) => rotate_key::run(&arguments, output),
         Command::Compress(arguments) => compress::run(&arguments, output),
+        Command::Export(arguments) => export::run(&arguments, output),
+        Command::VerifyExport(arguments) => verify_export::run(&arguments, output),
     }
 }
 

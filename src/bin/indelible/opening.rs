@@ -43,8 +43,9 @@ impl Opening {
         self.try_open()?.map_err(explain)
     }
 
-    /// The same for what a service does to its log with `call`: where a process has the log, that is what it is to call.
+    /// Opens a log that is there. Where a service has it, the failure names the `call` that does the same inside it.
     pub(crate) fn open_for(&self, call: &str) -> Result<AuditLog, Failure> {
+        reader(&self.dir)?;
         self.try_open()?.map_err(|error| match error.cause() {
             Cause::Locked { .. } => Failure::new(format!("{error}; inside that service, {call} does this")),
             _ => explain(error),

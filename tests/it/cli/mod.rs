@@ -3,6 +3,7 @@
 mod append;
 mod compress;
 mod crash;
+mod export;
 mod keys;
 mod proofs;
 mod reading;
@@ -200,6 +201,8 @@ fn every_command_has_help_with_an_example() {
         "check-proof",
         "rotate-key",
         "compress",
+        "export",
+        "verify-export",
     ] {
         assert!(top.contains(command), "{command}: {top}");
         let help = folder.good(&[command, "--help"]);
