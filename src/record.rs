@@ -371,7 +371,7 @@ impl Record {
         Self::from_line(&json::canonicalize(text, json::DEPTH_MAX)?)
     }
 
-    fn from_parts(record: &RecordLine<'_>) -> Result<Self, String> {
+    pub(crate) fn from_parts(record: &RecordLine<'_>) -> Result<Self, String> {
         let line = std::str::from_utf8(record.line)
             .map_err(|error| error.to_string())?
             .to_owned();

@@ -84,6 +84,11 @@ impl Severity {
         }
     }
 
+    /// That with this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|severity| severity.as_str() == name)
+    }
+
     /// Its OCSF 1.8.0 `severity_id`: 1 to 5.
     pub const fn ocsf_severity_id(self) -> u32 {
         match self {

@@ -2,7 +2,7 @@
 
 use super::{AuditLog, own};
 use crate::error::Result;
-use crate::query::{self, Page, Query};
+use crate::query::{self, CountBy, Counts, Page, Query};
 use crate::reader;
 
 impl AuditLog {
@@ -48,8 +48,50 @@ impl AuditLog {
             reader::prove_found(shared.store.as_ref(), &mut page, &checkpoint, view)?;
         }
         if query.cursor.is_none() {
-            self.submit(own::accessed(query, page.found.len()))?;
+            self.submit(own::accessed(query, page.found.len() as u64))?;
         }
         Ok(page)
+    }
+
+    /// Counts what a query finds, over all that is durable now: by a field, by time, by both, or all together. The query's
+    /// order and limit mean nothing to it.
+    ///
+    /// That it was asked is recorded as with [`query`](Self::query), and how many records were counted.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::InvalidQuery`](crate::Cause::InvalidQuery), which names the parameter: also `by` where there are more than
+    /// 100,000 groups, and `cursor` where the query has one; where the log cannot be read; and where
+    /// [`submit`](Self::submit) does not take the record.
+    ///
+    /// ```
+    /// use indelible::query::{Bucket, CountBy, Field};
+    /// use indelible::{Actor, AuditLog, Event, MemoryStore, Query, SigningKey, action};
+    ///
+    /// # let key = SigningKey::generate("auth.example.com/audit".parse()?)?;
+    /// # let log = AuditLog::builder("auth.example.com/audit")
+    /// #     .signer(key)
+    /// #     .without_checkpoint_file()
+    /// #     .open(MemoryStore::new())?;
+    /// for user in ["usr_alice123", "usr_alice123", "usr_carol"] {
+    ///     log.append(Event::new(action::AUTH_LOGIN_FAILED).actor(Actor::user(user)))?;
+    /// }
+    /// let query = Query::new().action("auth.login.failed").asked_by(Actor::admin("usr_bob"));
+    /// let counts = log.count(&query, &CountBy::new().field(Field::ActorId))?;
+    /// assert_eq!(counts.total, 3);
+    /// assert_eq!(counts.groups[0].value.as_deref(), Some("usr_alice123"));
+    /// assert_eq!(counts.groups[0].records, 2);
+    ///
+    /// let histogram = log.count(&query, &CountBy::new().every(Bucket::HOUR))?;
+    /// assert_eq!(histogram.groups.iter().map(|hour| hour.records).sum::<u64>(), 3);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn count(&self, query: &Query, by: &CountBy) -> Result<Counts> {
+        let shared = self.shared();
+        let size = self.checkpoint()?.checkpoint().size();
+        let now = shared.options.clock.now();
+        let counts = query::count(shared.store.as_ref(), &shared.indexes, query, by, size, now)?;
+        self.submit(own::accessed(query, counts.total))?;
+        Ok(counts)
     }
 }

@@ -28,7 +28,7 @@ pub(super) fn started(source: Option<&str>) -> Event {
 }
 
 /// The log was asked, by whom the query says.
-pub(super) fn accessed(query: &Query, records: usize) -> Event {
+pub(super) fn accessed(query: &Query, records: u64) -> Event {
     let event = Event::of_log(action::AUDIT_LOG_ACCESSED).metadata("records", records);
     with_query(event, query)
 }

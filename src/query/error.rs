@@ -57,7 +57,7 @@ pub(super) enum Problem {
     TooMany { max: usize },
     #[error("is of another query, or damaged")]
     Cursor,
-    #[error("is for pages, and an export has none")]
+    #[error("is for pages, and here are none")]
     Unpaged,
     #[error("is not percent-encoded UTF-8")]
     Encoding,

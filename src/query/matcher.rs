@@ -132,7 +132,7 @@ impl<'a> Look<'a, '_> {
         match place {
             Place::Field(Field::Severity) if self.matcher.filter.severity_min.is_some() => {
                 let name = spelled(value);
-                self.severity = Severity::ALL.into_iter().find(|severity| severity.as_str() == name);
+                self.severity = Severity::named(&name);
             }
             Place::Field(Field::EventType) if self.asks(&Field::Category) => {
                 let action = Action::from(&*spelled(value));
@@ -194,7 +194,7 @@ pub(super) fn spelled(value: &[u8]) -> Cow<'_, str> {
     }
 }
 
-fn key_is(key: &[u8], name: &str) -> bool {
+pub(super) fn key_is(key: &[u8], name: &str) -> bool {
     if !key.contains(&b'\\') {
         return key == name.as_bytes();
     }

@@ -13,28 +13,34 @@
 //! [`LogReader::query`]: crate::LogReader::query
 
 mod condition;
+mod count;
 mod cursor;
 mod error;
+mod fetch;
 mod field;
 mod index;
+mod lines;
 mod matcher;
 mod network;
 mod page;
 mod parse;
 mod scan;
 mod source;
+mod step;
 mod visit;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::time::{Duration, SystemTime};
 
+pub(crate) use count::count;
+pub use count::{Bucket, CountBy, Counts, Group};
 pub use error::QueryError;
 pub use field::Field;
 pub(crate) use index::Indexes;
+pub(crate) use lines::seq_of;
 pub use page::{Found, Gone, Page};
 pub(crate) use scan::{answer, each};
-pub(crate) use source::seq_of;
 
 use condition::Condition;
 use error::Problem;

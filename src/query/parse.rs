@@ -96,7 +96,7 @@ impl Query {
                 filter.time = found.ok_or_else(|| wrong("occurred_at or recorded_at"))?;
             }
             "severity_min" => {
-                let found = Severity::ALL.into_iter().find(|severity| severity.as_str() == value);
+                let found = Severity::named(value);
                 filter.severity_min =
                     Some(found.ok_or_else(|| wrong(&Severity::ALL.map(Severity::as_str).join(", ")))?);
             }
@@ -230,7 +230,7 @@ fn number(text: &str) -> Option<u64> {
         .filter(|number| is_plain && *number <= crate::merkle::SIZE_MAX)
 }
 
-fn period(text: &str) -> Option<Duration> {
+pub(super) fn period(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;
     let seconds = match unit {
         's' => 1,

@@ -1,18 +1,19 @@
 //! Looking for records in one segment: by its index, or line by line.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
-use std::fs::File;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use super::Order;
+use super::fetch::RecordReader;
 use super::index::{Index, Indexes, SegmentIndex};
+use super::lines::{Verdict, judge};
 use super::matcher::Matcher;
+use super::step::Step;
 use crate::error::{Cause, Error, Result};
-use crate::record::{Line, Personal, Record};
-use crate::store::{LineEnd, Segment, Store};
+use crate::record::Record;
+use crate::store::{Segment, Store};
 
 /// Where records are looked for.
 pub(super) struct Source<'a> {
@@ -42,6 +43,13 @@ pub(super) struct Lost {
     pub(super) personal: u64,
 }
 
+impl Lost {
+    pub(super) fn add(&mut self, other: Self) {
+        self.erased += other.erased;
+        self.personal += other.personal;
+    }
+}
+
 impl<'a> Source<'a> {
     pub(super) fn new(store: &'a dyn Store, indexes: &'a Indexes, matcher: &'a Matcher<'a>) -> Self {
         Self {
@@ -63,6 +71,22 @@ impl<'a> Source<'a> {
         order: Order,
         room: usize,
     ) -> Result<(Seen, u64)> {
+        self.in_segment(seq, |part| {
+            let by_index = |index: &dyn Index| self.look_by(part.segment, index, &range, order, room);
+            match self.by_index(part, seq, by_index)? {
+                Told::By(seen) => Ok(seen),
+                Told::Not { first } => {
+                    let mut step = Step::new(range(false, first), order, room);
+                    step.read(self.store, part.segment, self.matcher)?;
+                    Ok(step.seen())
+                }
+            }
+        })
+    }
+
+    /// Looks in the segment that holds a record, or in the first one where that is purged; again where it is replaced or
+    /// purged meanwhile. Gives the first record that is not purged too.
+    pub(super) fn in_segment<T>(&self, seq: u64, look: impl Fn(Part<'_>) -> Result<T>) -> Result<(T, u64)> {
         let mut tries = 0;
         loop {
             if self.segments.borrow().is_empty() || tries > 0 {
@@ -77,8 +101,7 @@ impl<'a> Source<'a> {
                 return Err(no_segment(seq));
             };
             let sealed_at = segments.get(after).map(|next| next.first);
-            let seen = self.look_in((segment, sealed_at), seq, &range, order, room);
-            match seen {
+            match look(Part { segment, sealed_at }) {
                 Ok(seen) => return Ok((seen, first)),
                 // It was purged or replaced since it was listed.
                 Err(error) if error.is_gone() && tries < TRIES_MAX => tries += 1,
@@ -87,44 +110,39 @@ impl<'a> Source<'a> {
         }
     }
 
-    fn look_in(
+    /// Has `look` ask the index of a segment about a record and others, if there is one that knows that record.
+    pub(super) fn by_index<T>(
         &self,
-        (segment, sealed_at): (&Segment, Option<u64>),
+        part: Part<'_>,
         seq: u64,
-        range: &impl Fn(bool, u64) -> Range<u64>,
-        order: Order,
-        room: usize,
-    ) -> Result<Seen> {
-        let mut first = segment.first;
-        match sealed_at {
+        look: impl FnOnce(&dyn Index) -> Result<Looked<T>>,
+    ) -> Result<Told<T>> {
+        let first = part.segment.first;
+        match part.sealed_at {
             Some(end) => {
-                if let Some((index, name)) = self.index(segment, end) {
-                    let seen = self.look_by(segment, index.as_ref(), range, order, room)?;
-                    match seen {
-                        Looked::Seen(seen) => return Ok(seen),
+                if let Some((index, name)) = self.index(part.segment, end) {
+                    match look(index.as_ref())? {
+                        Looked::Seen(seen) => return Ok(Told::By(seen)),
                         Looked::NotTold => {}
-                        Looked::Damaged => self.indexes.discard(self.store, segment.first, name),
+                        Looked::Damaged => self.indexes.discard(self.store, first, name),
                     }
                 }
             }
             None => {
                 let tail = self.indexes.tail();
                 let tail = tail.as_ref().map(|tail| tail as &dyn Index);
-                if let Some(tail) = tail.filter(|tail| tail.first() == segment.first) {
-                    if seq < tail.end() {
-                        if let Looked::Seen(seen) = self.look_by(segment, tail, range, order, room)? {
-                            return Ok(seen);
-                        }
-                    } else {
-                        // What it does not know yet is read alone.
-                        first = tail.end();
+                if let Some(tail) = tail.filter(|tail| tail.first() == first) {
+                    // What it does not know yet is read alone.
+                    if seq >= tail.end() {
+                        return Ok(Told::Not { first: tail.end() });
+                    }
+                    if let Looked::Seen(seen) = look(tail)? {
+                        return Ok(Told::By(seen));
                     }
                 }
             }
         }
-        let mut step = Step::new(range(false, first), order, room);
-        step.read(self.store, segment, self.matcher)?;
-        Ok(step.seen())
+        Ok(Told::Not { first })
     }
 
     /// The index of a segment, and its name.
@@ -142,7 +160,7 @@ impl<'a> Source<'a> {
         range: &impl Fn(bool, u64) -> Range<u64>,
         order: Order,
         room: usize,
-    ) -> Result<Looked> {
+    ) -> Result<Looked<Seen>> {
         let mut all = range(true, segment.first);
         all.end = all.end.min(index.end());
         let candidates = match index.candidates(self.matcher, &all) {
@@ -169,9 +187,14 @@ impl<'a> Source<'a> {
         let reader = RecordReader::new(self.store, segment, index);
         let (mut found, mut bytes, mut found_personal_erased) = (Vec::new(), 0, 0);
         for seq in candidates {
-            let Some(record) = reader.read(seq, self.matcher)? else {
-                continue;
-            };
+            let mut read = None;
+            reader.read(seq, &mut |line| {
+                if let Verdict::Matches(record) = judge(line, self.matcher)? {
+                    read = Some(Record::from_parts(&record)?);
+                }
+                Ok(())
+            })?;
+            let Some(record) = read else { continue };
             bytes += record.line().map_or(0, str::len);
             found.push(record);
             found_personal_erased += u64::from(index.is_personal_erased(seq));
@@ -232,196 +255,28 @@ impl Source<'_> {
     }
 }
 
+/// A part of the log: a segment, and where it ends if it is not written to any more.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) segment: &'a Segment,
+    sealed_at: Option<u64>,
+}
+
 /// What came of asking an index.
-enum Looked {
-    Seen(Seen),
+pub(super) enum Looked<T> {
+    Seen(T),
     /// Nothing is asked that it could tell.
     NotTold,
     Damaged,
 }
 
-/// Reads single records of a segment.
-struct RecordReader<'a> {
-    store: &'a dyn Store,
-    segment: &'a Segment,
-    index: &'a dyn Index,
-    file: OnceCell<Option<File>>,
-}
-
-impl<'a> RecordReader<'a> {
-    fn new(store: &'a dyn Store, segment: &'a Segment, index: &'a dyn Index) -> Self {
-        Self {
-            store,
-            segment,
-            index,
-            file: OnceCell::new(),
-        }
-    }
-
-    /// The record, if it is one that is asked for.
-    fn read(&self, seq: u64, matcher: &Matcher<'_>) -> Result<Option<Record>> {
-        match self.read_at_offset(seq, matcher) {
-            Some(found) => found,
-            None => self.read_near(seq, matcher),
-        }
-    }
-
-    /// Where the index says that it stands; `None` where it does not.
-    fn read_at_offset(&self, seq: u64, matcher: &Matcher<'_>) -> Option<Result<Option<Record>>> {
-        let lines = self.index.lines_of(seq).ok().flatten()?;
-        let open = || File::open(self.store.folder()?.join(&self.segment.name)).ok();
-        let file = self.file.get_or_init(open).as_ref()?;
-        let mut bytes = vec![
-            0;
-            usize::try_from(lines.end - lines.start)
-                .ok()
-                .filter(|length| *length <= LINES_MAX)?
-        ];
-        file.read_exact_at(&mut bytes, lines.start).ok()?;
-        let line = bytes
-            .split(|byte| *byte == b'\n')
-            .find(|line| seq_of(line) == Some(seq))?;
-        let mut step = Step::new(seq..seq + 1, Order::OldestFirst, 1);
-        step.look(line, matcher).ok()?;
-        Some(Ok(step.found.pop_front().map(|(record, _)| record)))
-    }
-
-    fn read_near(&self, seq: u64, matcher: &Matcher<'_>) -> Result<Option<Record>> {
-        let mut step = Step::new(seq..seq + 1, Order::OldestFirst, 1);
-        step.read(self.store, self.segment, matcher)?;
-        Ok(step.found.pop_front().map(|(record, _)| record))
-    }
-}
-
-/// Reading in one segment, line by line.
-#[derive(Debug)]
-struct Step {
-    /// The records that are read.
-    range: Range<u64>,
-    order: Order,
-    room: usize,
-    /// What was found, each with what was lost between the one before and it.
-    found: VecDeque<(Record, Lost)>,
-    /// The length of the lines of all that was found.
-    found_bytes: usize,
-    /// What was lost after the last one.
-    behind: Lost,
-    /// The record after the last one that was read.
-    next: u64,
-    /// More was found before what is kept.
-    is_cut: bool,
-}
-
-impl Lost {
-    fn add(&mut self, other: Self) {
-        self.erased += other.erased;
-        self.personal += other.personal;
-    }
-}
-
-impl Step {
-    fn new(range: Range<u64>, order: Order, room: usize) -> Self {
-        Self {
-            next: range.start,
-            range,
-            order,
-            room,
-            found: VecDeque::new(),
-            found_bytes: 0,
-            behind: Lost::default(),
-            is_cut: false,
-        }
-    }
-
-    /// Reads the records of the range that are in a segment: from the first one until there is no more room, or all of
-    /// them, of which the last ones are kept.
-    fn read(&mut self, store: &dyn Store, segment: &Segment, matcher: &Matcher<'_>) -> Result<()> {
-        let mut lines = store.lines(segment, self.range.start)?;
-        while let Some(raw) = lines.next_line()? {
-            if raw.end != LineEnd::Whole {
-                break;
-            }
-            let Some(seq) = seq_of(raw.bytes).filter(|seq| *seq >= self.next) else {
-                continue;
-            };
-            if seq >= self.range.end {
-                break;
-            }
-            self.next = seq + 1;
-            let damaged = |problem: String| Error::damaged(&segment.name, None, format!("near seq {seq}: {problem}"));
-            if self.look(raw.bytes, matcher).map_err(damaged)? && self.is_full() {
-                return Ok(());
-            }
-        }
-        // Nothing of a segment that begins here is read: it would be read again and again.
-        if self.next == self.range.start && self.range.start < self.range.end {
-            let problem = format!("record {} is missing", self.next);
-            return Err(Error::damaged(&segment.name, None, problem));
-        }
-        Ok(())
-    }
-
-    /// Whether nothing more is to be read.
-    fn is_full(&mut self) -> bool {
-        if self.order == Order::NewestFirst && self.found.len() > self.room {
-            self.found.pop_front();
-            self.is_cut = true;
-        }
-        self.order == Order::OldestFirst && (self.found.len() == self.room || self.found_bytes >= FOUND_BYTES)
-    }
-
-    /// Looks at a record's line, and tells whether it was found.
-    fn look(&mut self, line: &[u8], matcher: &Matcher<'_>) -> Result<bool, String> {
-        if line.starts_with(ERASED) {
-            self.behind.erased += 1;
-            return Ok(false);
-        }
-        let may_be_lost = matcher.is_personal() && memchr::memmem::find(line, PERSONAL_ERASED).is_some();
-        if !may_be_lost && !matcher.may_match(line) {
-            return Ok(false);
-        }
-        let line = Line::parse(line).map_err(|error| error.to_string())?;
-        let Line::Record(record) = &line else { return Ok(false) };
-        if matcher.matches(record) {
-            let record = Record::from_line_parts(line)?;
-            self.found_bytes += record.line().map_or(0, str::len);
-            self.found.push_back((record, std::mem::take(&mut self.behind)));
-            return Ok(true);
-        }
-        self.behind.personal += u64::from(may_be_lost && matches!(record.personal, Personal::Erased(_)));
-        Ok(false)
-    }
-
-    fn seen(self) -> Seen {
-        let oldest = self.found.front().map(|(oldest, _)| oldest.seq());
-        let range = match (self.order, oldest) {
-            (Order::OldestFirst, _) => self.range.start..self.next,
-            (Order::NewestFirst, Some(oldest)) if self.is_cut => oldest..self.range.end,
-            (Order::NewestFirst, _) => self.range,
-        };
-        let mut lost = self.behind;
-        let mut found = Vec::with_capacity(self.found.len());
-        for (at, (record, before)) in self.found.into_iter().enumerate() {
-            // What stands before the oldest one that is kept is for the next page.
-            if at > 0 || !self.is_cut {
-                lost.add(before);
-            }
-            found.push(record);
-        }
-        if self.order == Order::NewestFirst {
-            found.reverse();
-        }
-        Seen { range, found, lost }
-    }
-}
-
-/// The `seq` with which a record's line ends.
-pub(crate) fn seq_of(line: &[u8]) -> Option<u64> {
-    let rest = line.strip_suffix(b"}")?;
-    let digits = rest.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
-    let (before, digits) = rest.split_at_checked(rest.len() - digits)?;
-    let seq = std::str::from_utf8(digits).ok()?.parse().ok()?;
-    before.ends_with(b",\"seq\":").then_some(seq)
+/// What came of looking for an index and asking it.
+pub(super) enum Told<T> {
+    By(T),
+    /// The records from `first` on are to be read.
+    Not {
+        first: u64,
+    },
 }
 
 fn no_segment(seq: u64) -> Error {
@@ -429,17 +284,8 @@ fn no_segment(seq: u64) -> Error {
     Cause::NoRecord { seq, problem }.into()
 }
 
-/// How the line of an erased record begins.
-const ERASED: &[u8] = b"{\"erased\":";
-
-/// What stands in the line of a record whose personal data is erased.
-const PERSONAL_ERASED: &[u8] = b",\"personal\":\"";
-
 /// How often a segment that is replaced or purged is looked for again.
 const TRIES_MAX: u32 = 5;
 
 /// From the first record on, no more is looked for once so much was found.
-const FOUND_BYTES: usize = 1024 * 1024;
-
-/// More than the lines of so many records as the index leaves between two offsets.
-const LINES_MAX: usize = 16 * 1024 * 1024;
+pub(super) const FOUND_BYTES: usize = 1024 * 1024;

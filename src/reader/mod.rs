@@ -17,7 +17,7 @@ use crate::export::{Export, Exported, Source};
 use crate::hash::Hash;
 use crate::merkle::{self, HashReader, ProofError};
 use crate::proof::Proof;
-use crate::query::{self, Indexes, Page, Query};
+use crate::query::{self, CountBy, Counts, Indexes, Page, Query};
 use crate::record::{Line, Record};
 use crate::store::{LineEnd, Lines, Segment, Store};
 use paths::no_such_tree;
@@ -146,6 +146,29 @@ impl LogReader {
             prove_found(self.store.as_ref(), &mut page, checkpoint, cache)?;
         }
         Ok(page)
+    }
+
+    /// Counts what a query finds: by a field, by time, by both, or all together. Nothing of it is recorded: an open log's
+    /// [`count`](crate::AuditLog::count) is.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::InvalidQuery`], which names the parameter, and where the log cannot be read.
+    ///
+    /// ```no_run
+    /// use indelible::query::{CountBy, Field};
+    /// use indelible::{FileStore, LogReader, Query};
+    ///
+    /// let reader = LogReader::new(FileStore::new("audit"));
+    /// for group in reader.count(&Query::new(), &CountBy::new().field(Field::EventType))?.groups {
+    ///     println!("{:8} {}", group.records, group.value.unwrap_or_default());
+    /// }
+    /// # Ok::<(), indelible::Error>(())
+    /// ```
+    pub fn count(&self, query: &Query, by: &CountBy) -> Result<Counts> {
+        let checkpoint = self.checkpoint()?;
+        let size = checkpoint.map_or(0, |checkpoint| checkpoint.checkpoint().size());
+        query::count(self.store.as_ref(), &self.indexes, query, by, size, SystemTime::now())
     }
 
     /// Writes an export to any writer, in constant memory, and says what is in it. Nothing of it is recorded, and nothing

@@ -1,11 +1,11 @@
 //! Queries against a plain reading of every record as JSON, while the log rolls, erases and purges.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use indelible::event::{Auth, Context, Location};
-use indelible::query::{Order, Page, TimeField};
+use indelible::query::{Bucket, CountBy, Order, Page, TimeField};
 use indelible::{Actor, AuditLog, Cause, Event, FileStore, LogReader, MemoryStore, Outcome, Query, Severity, Target};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -292,6 +292,32 @@ impl Plain {
         Self(records.collect())
     }
 
+    /// How many records match, by the value of a field and the time in steps of `seconds`.
+    fn counts(&self, parameters: &[Parameter], field: Option<&str>, seconds: Option<u64>) -> Groups {
+        let mut groups = Groups::new();
+        for (_, event, recorded_at, _) in &self.0 {
+            let Some(event) = event.as_ref().filter(|event| matches(event, recorded_at, parameters)) else {
+                continue;
+            };
+            let start = seconds.map(|seconds| {
+                let at: indelible::Timestamp = event["occurred_at"].as_str().expect("a time").parse().expect("a time");
+                let step = i64::try_from(seconds).expect("small") * 1_000_000;
+                let monday = 4 * 86_400_000_000;
+                indelible::Timestamp::from_unix_micros(at.unix_micros() - (at.unix_micros() - monday) % step)
+                    .expect("a time")
+            });
+            let values: BTreeSet<String> =
+                field.map_or_else(BTreeSet::new, |field| values(event, field).into_iter().collect());
+            if values.is_empty() {
+                *groups.entry((start, None)).or_default() += 1;
+            }
+            for value in values {
+                *groups.entry((start, Some(value))).or_default() += 1;
+            }
+        }
+        groups
+    }
+
     fn matching(&self, parameters: &[Parameter]) -> Vec<u64> {
         let is_found =
             |event: &Option<Value>, at: &str| event.as_ref().is_some_and(|event| matches(event, at, parameters));
@@ -333,6 +359,37 @@ fn check_query(reader: &LogReader, plain: &Plain, parameters: &[Parameter], limi
         assert!(sum(|page| page.gone.personal_erased) <= without, "{url}");
         expected.reverse();
     }
+}
+
+/// How many records have a time and a value.
+type Groups = BTreeMap<(Option<indelible::Timestamp>, Option<String>), u64>;
+
+fn check_count(reader: &LogReader, plain: &Plain, parameters: &[Parameter], field: Option<&str>, seconds: Option<u64>) {
+    let url = url(parameters);
+    let Ok(query) = Query::parse(&url) else { return };
+    let mut by = CountBy::new();
+    if let Some(field) = field {
+        by = by.field(field.parse().expect("a field"));
+    }
+    if let Some(seconds) = seconds {
+        by = by.every(Bucket::every(Duration::from_secs(seconds)));
+    }
+    let counts = reader.count(&query, &by).expect("an answer");
+    let parameters = merged(parameters);
+    assert_eq!(counts.total, plain.matching(&parameters).len() as u64, "{url}, {by:?}");
+    let groups = counts.groups.into_iter();
+    let groups: Groups = groups
+        .map(|group| ((group.start, group.value), group.records))
+        .collect();
+    assert_eq!(groups, plain.counts(&parameters, field, seconds), "{url}, {by:?}");
+    let erased = plain.0.iter().filter(|(_, event, ..)| event.is_none()).count();
+    assert_eq!(counts.gone.erased, erased as u64, "{url}, {by:?}");
+    let first = plain.0.first().map_or(0, |(seq, ..)| *seq);
+    assert_eq!(
+        counts.gone.purged,
+        Some(0..first).filter(|purged| !purged.is_empty()),
+        "{url}"
+    );
 }
 
 fn fill(log: &AuditLog, count: u64) {
@@ -412,6 +469,83 @@ proptest! {
             check_query(reader, &Plain::of(reader), &parameters, limit);
         }
     }
+
+    #[test]
+    fn counts_are_those_of_a_plain_reading(
+        parameters in prop::collection::vec(parameter(), 0..3),
+        field in prop::option::of(prop::sample::select(vec![
+            "event_type", "category", "outcome", "severity", "reason", "actor_id", "actor_email", "on_behalf_of_id",
+            "user_id", "target_id", "target_type", "tenant_id", "country", "session_id", "metadata.flags", "metadata.note",
+        ])),
+        seconds in prop::option::of(prop::sample::select(vec![1_u64, 7, 60, 3600])),
+    ) {
+        for reader in scenes() {
+            check_count(reader, &Plain::of(reader), &parameters, field, seconds);
+        }
+    }
+}
+
+#[test]
+fn counts_by_time_are_right_where_records_of_one_time_stand_together() {
+    let scene = Scene::new();
+    let store = || FileStore::new(scene.folder()).segment_size(1_000_000);
+    let log = scene.builder().open(store()).expect("opens");
+    // Some seven seconds apart, not quite in order, and once a whole day later.
+    for number in 0..5_000_u64 {
+        let day = if number == 3_000 { 86_400 } else { 0 };
+        let micros = 1_770_000_000_000_000 + (number * 7 + number % 40 + day) * 1_000_000;
+        let at = indelible::Timestamp::from_unix_micros(i64::try_from(micros).expect("small")).expect("a time");
+        drop(log.submit(event(number).occurred_at(at)).expect("room"));
+    }
+    log.append(event(5_000)).expect("recorded");
+    log.erase_records([700..=1_300, 2_000..=2_000], "test").expect("erased");
+    assert!(indexed(&scene) > 1);
+    let reader = log.reader();
+    let plain = Plain::of(&reader);
+    let parameter = |field, value: &str| -> Parameter { (field, vec![value.into()], false) };
+    let (start, end) = ("2026-02-02T04:00:00.000000Z", "2026-02-02T09:00:00.000000Z");
+    for parameters in [
+        vec![],
+        vec![parameter("outcome", "denied")],
+        vec![parameter("start_time", start), parameter("end_time", end)],
+        vec![parameter("start_time", start), parameter("user_id", "usr_1")],
+    ] {
+        for field in [None, Some("event_type"), Some("actor_id")] {
+            for seconds in [None, Some(60), Some(3600), Some(86_400)] {
+                check_count(&reader, &plain, &parameters, field, seconds);
+            }
+        }
+    }
+}
+
+#[test]
+fn counting_is_recorded_and_refuses_what_it_cannot_do() {
+    let log = memory_log();
+    log.append(event(1)).expect("recorded");
+    let query = Query::new().actor_id("usr_1").asked_by(Actor::admin("usr_bob"));
+    let counts = log.count(&query, &CountBy::new()).expect("counted");
+    assert_eq!(
+        counts.groups.iter().map(|group| group.records).sum::<u64>(),
+        counts.total
+    );
+    log.append(event(2)).expect("recorded");
+    let reader = log.reader();
+    let accessed = reader.records(..).expect("readable");
+    let accessed = accessed.map(|record| record.expect("readable").merged_json().expect("kept"));
+    let accessed: Vec<String> = accessed.filter(|json| json.contains("audit_log.accessed")).collect();
+    assert_eq!(accessed.len(), 1);
+    assert!(
+        accessed[0].contains("usr_bob") && accessed[0].contains("actor_id=usr_1"),
+        "{}",
+        accessed[0]
+    );
+    let refused = |query: Query| log.count(&query, &CountBy::new()).expect_err("refused").to_string();
+    assert!(refused(Query::new().after("xyz")).contains("cursor: is for pages"));
+    assert!(refused(Query::new().seq_from(5).seq_to(5)).contains("seq_from"));
+    assert!("1h,1d".parse::<CountBy>().is_err());
+    assert!("outcome,severity".parse::<CountBy>().is_err());
+    let error = "fortnight".parse::<CountBy>().expect_err("none").to_string();
+    assert!(error.starts_with("by: takes a field"), "{error}");
 }
 
 #[test]

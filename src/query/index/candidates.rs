@@ -36,10 +36,7 @@ pub(super) fn find(index: &dyn Index, matcher: &Matcher<'_>) -> io::Result<Optio
         }
     }
     if let (Some(min), Some(place)) = (matcher.filter.severity_min, listed(index, &Field::Severity)) {
-        found.narrow(index, place, &|text| {
-            let severity = Severity::ALL.into_iter().find(|severity| severity.as_str() == text);
-            severity >= Some(min)
-        })?;
+        found.narrow(index, place, &|text| Severity::named(text) >= Some(min))?;
     }
     if (matcher.start.is_some() || matcher.filter.end.is_some()) && !found.is_empty() {
         found.narrow_by_time(index, matcher)?;
@@ -75,7 +72,7 @@ fn hashed(index: &dyn Index, field: &Field, condition: &Condition) -> io::Result
 }
 
 /// The place of the listed field whose values decide on a field.
-fn listed(index: &dyn Index, field: &Field) -> Option<usize> {
+pub(super) fn listed(index: &dyn Index, field: &Field) -> Option<usize> {
     let field = if *field == Field::Category {
         &Field::EventType
     } else {
@@ -85,7 +82,7 @@ fn listed(index: &dyn Index, field: &Field) -> Option<usize> {
     index.is_listed(place).then_some(place)
 }
 
-fn meets(field: &Field, value: &Value, text: &str) -> bool {
+pub(super) fn meets(field: &Field, value: &Value, text: &str) -> bool {
     match field {
         Field::Category => value.is(Action::from(text).category()),
         _ => value.is(text),
@@ -112,10 +109,10 @@ impl Found {
         let wanted = index.listed(place, is_wanted)?;
         match &mut self.0 {
             Some(few) if few.len() <= FEW => {
-                let is_in = |number: &u32| wanted.iter().any(|bitmap| bitmap.contains(*number));
+                let is_in = |number: &u32| wanted.iter().any(|(_, bitmap)| bitmap.contains(*number));
                 *few = few.iter().filter(is_in).collect();
             }
-            _ => self.and(wanted.iter().map(AsRef::as_ref).union()),
+            _ => self.and(wanted.iter().map(|(_, bitmap)| bitmap.as_ref()).union()),
         }
         Ok(())
     }
@@ -125,7 +122,7 @@ impl Found {
         if !unwanted.is_empty() {
             let all = || RoaringBitmap::from_sorted_iter(0..index.records()).unwrap_or_default();
             let found = self.0.get_or_insert_with(all);
-            unwanted.iter().for_each(|bitmap| *found -= bitmap.as_ref());
+            unwanted.iter().for_each(|(_, bitmap)| *found -= bitmap.as_ref());
         }
         Ok(())
     }

@@ -70,10 +70,11 @@ impl Zone {
 
     pub(super) fn take(&mut self, occurred: Option<i64>, recorded: Option<i64>) {
         let widen = |range: &mut (i64, i64), time: Option<i64>| {
-            // A time that is none has no place in any range.
-            if let Some(time) = time {
-                *range = (range.0.min(time), range.1.max(time));
-            }
+            *range = match time {
+                Some(time) => (range.0.min(time), range.1.max(time)),
+                // A time that is none is in no range: the records are to be looked at.
+                None => (i64::MIN, i64::MAX),
+            };
         };
         widen(&mut self.occurred, occurred);
         widen(&mut self.recorded, recorded);

@@ -9,6 +9,7 @@
 
 mod build;
 mod candidates;
+mod decided;
 mod files;
 mod format;
 mod pages;
@@ -27,6 +28,7 @@ use super::field::Field;
 use super::matcher::Matcher;
 use format::Zone;
 
+pub(super) use decided::{Decided, Times};
 pub(crate) use files::Indexes;
 pub(super) use sealed::SegmentIndex;
 
@@ -47,8 +49,8 @@ pub(super) trait Index {
     /// Whether all values of the field at this place of [`LISTED`] are known.
     fn is_listed(&self, place: usize) -> bool;
 
-    /// The records of each value of that field that is asked for.
-    fn listed(&self, place: usize, is: &dyn Fn(&str) -> bool) -> io::Result<Vec<Arc<RoaringBitmap>>>;
+    /// The values of that field that are asked for, each with its records.
+    fn listed(&self, place: usize, is: &dyn Fn(&str) -> bool) -> io::Result<Vec<ListedValue<'_>>>;
 
     /// The times of every [`ZONE`](build::ZONE) records.
     fn zones(&self) -> io::Result<Vec<Zone>>;
@@ -60,6 +62,9 @@ pub(super) trait Index {
     /// latest; `None` where that is not known.
     fn lines_of(&self, seq: u64) -> io::Result<Option<Range<u64>>>;
 }
+
+/// A value, and the records that have it.
+pub(super) type ListedValue<'a> = (&'a str, Arc<RoaringBitmap>);
 
 impl dyn Index + '_ {
     /// The `seq` after the last record that it knows.
@@ -78,6 +83,18 @@ impl dyn Index + '_ {
         numbers.remove_range(range.end..);
         let first = self.first();
         Ok(Some(Candidates { first, numbers }))
+    }
+
+    /// What the index alone tells of which records of a range are those that are asked for; `None` where it does not.
+    pub(super) fn decided(&self, matcher: &Matcher<'_>, range: &Range<u64>) -> io::Result<Option<Decided>> {
+        decided::decide(self, matcher, self.numbers(range))
+    }
+
+    /// The values of a field, each with its records; `None` where not all are known.
+    pub(super) fn values(&self, field: &Field) -> io::Result<Option<Vec<ListedValue<'_>>>> {
+        let place = LISTED.iter().position(|listed| listed == field);
+        let place = place.filter(|place| self.is_listed(*place));
+        place.map(|place| self.listed(place, &|_| true)).transpose()
     }
 
     /// How many records of a range are erased, and how many without personal data.

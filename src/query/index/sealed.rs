@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 use super::build::{OFFSET_EVERY, ZONE};
 use super::format::{Bitmap, Header, Listed, Zone};
 use super::pages::{Pages, to_usize};
-use super::{Index, Term, terms};
+use super::{Index, ListedValue, Term, terms};
 
 /// The index of a segment, open for reading.
 #[derive(Debug)]
@@ -92,10 +92,12 @@ impl Index for SegmentIndex {
         self.values(place).is_some()
     }
 
-    fn listed(&self, place: usize, is: &dyn Fn(&str) -> bool) -> io::Result<Vec<Arc<RoaringBitmap>>> {
+    fn listed(&self, place: usize, is: &dyn Fn(&str) -> bool) -> io::Result<Vec<ListedValue<'_>>> {
         let values = self.values(place).map_or(&[][..], |listed| &listed.values);
         let values = values.iter().filter(|(text, _)| is(text));
-        values.map(|(_, bitmap)| self.bitmap(*bitmap)).collect()
+        values
+            .map(|(text, bitmap)| Ok((&**text, self.bitmap(*bitmap)?)))
+            .collect()
     }
 
     fn zones(&self) -> io::Result<Vec<Zone>> {

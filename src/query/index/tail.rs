@@ -10,7 +10,7 @@ use roaring::RoaringBitmap;
 
 use super::build::Builder;
 use super::format::Zone;
-use super::{Index, Term};
+use super::{Index, ListedValue, Term};
 use crate::error::{Error, Result};
 use crate::record::Line;
 use crate::store::{LineEnd, Segment, Store};
@@ -87,10 +87,12 @@ impl Index for Tail {
         self.builder.values(place).is_some()
     }
 
-    fn listed(&self, place: usize, is: &dyn Fn(&str) -> bool) -> io::Result<Vec<Arc<RoaringBitmap>>> {
+    fn listed(&self, place: usize, is: &dyn Fn(&str) -> bool) -> io::Result<Vec<ListedValue<'_>>> {
         let values = self.builder.values(place).into_iter().flatten();
         let values = values.filter(|(text, _)| is(text));
-        Ok(values.map(|(_, records)| Arc::new(records.clone())).collect())
+        Ok(values
+            .map(|(text, records)| (&**text, Arc::new(records.clone())))
+            .collect())
     }
 
     fn zones(&self) -> io::Result<Vec<Zone>> {

@@ -1,0 +1,233 @@
+//! Counting segment by segment: by the index alone where that tells it, else record by record.
+
+use std::ops::Range;
+use std::time::SystemTime;
+
+use roaring::RoaringBitmap;
+
+use super::tally::Tally;
+use super::{CountBy, Counts};
+use crate::error::{Cause, Result};
+use crate::event::Action;
+use crate::query::Query;
+use crate::query::fetch::RecordReader;
+use crate::query::field::Field;
+use crate::query::index::{Decided, Index, Indexes, Times};
+use crate::query::lines::{Verdict, each_record, judge};
+use crate::query::matcher::Matcher;
+use crate::query::page::Gone;
+use crate::query::source::{Looked, Lost, Part, Source, Told};
+use crate::store::{Segment, Store};
+
+/// Counts what a query finds among the first `size` records of a log. `now` is when a period that the query names ends.
+pub(crate) fn count(
+    store: &dyn Store,
+    indexes: &Indexes,
+    query: &Query,
+    by: &CountBy,
+    size: u64,
+    now: SystemTime,
+) -> Result<Counts> {
+    query.check_unpaged().map_err(Cause::InvalidQuery)?;
+    let filter = query.filter.clone().at(now);
+    let matcher = Matcher::new(&filter, filter.start);
+    let source = Source::new(store, indexes, &matcher);
+    let counting = Counting {
+        store,
+        source: &source,
+        matcher: &matcher,
+        by,
+    };
+    let (mut tally, mut gone) = (Tally::default(), Gone::default());
+    let wanted = filter.range(size);
+    let mut at = wanted.start;
+    while at < wanted.end {
+        let (counted, first) = source.in_segment(at, |part| counting.count(part, at, wanted.end))?;
+        if at < first {
+            let start = gone.purged.map_or(at, |purged| purged.start);
+            gone.purged = Some(start..first.min(wanted.end));
+        }
+        at = counted.next.max(first);
+        gone.erased += counted.lost.erased;
+        gone.personal_erased += counted.lost.personal;
+        tally.and(counted.tally).map_err(Cause::InvalidQuery)?;
+    }
+    if by.field.as_ref().is_some_and(Field::is_personal) {
+        gone.personal_erased += tally.personal_erased;
+    }
+    Ok(Counts {
+        total: tally.total,
+        groups: tally.groups(),
+        gone,
+        size,
+    })
+}
+
+struct Counting<'a> {
+    store: &'a dyn Store,
+    source: &'a Source<'a>,
+    matcher: &'a Matcher<'a>,
+    by: &'a CountBy,
+}
+
+/// What was counted of a segment.
+#[derive(Debug, Default)]
+struct Counted {
+    tally: Tally,
+    lost: Lost,
+    /// The record after the last one.
+    next: u64,
+}
+
+impl Counting<'_> {
+    /// Counts the records of a segment from `at` on and before `end`.
+    fn count(&self, part: Part<'_>, at: u64, end: u64) -> Result<Counted> {
+        let start = at.max(part.segment.first);
+        if start >= end {
+            return Ok(Counted {
+                next: end,
+                ..Counted::default()
+            });
+        }
+        let by_index = |index: &dyn Index| self.by_index(part.segment, index, start..end);
+        match self.source.by_index(part, at, by_index)? {
+            Told::By(counted) => Ok(counted),
+            Told::Not { first } => {
+                let mut counted = Counted::default();
+                counted.next = self.read(part.segment, &(start.max(first)..end), &mut counted)?;
+                Ok(counted)
+            }
+        }
+    }
+
+    fn by_index(&self, segment: &Segment, index: &dyn Index, range: Range<u64>) -> Result<Looked<Counted>> {
+        let range = range.start..range.end.min(index.end());
+        let mut counted = Counted {
+            next: range.end,
+            ..Counted::default()
+        };
+        let Ok(told) = self.tell(index, &range, &mut counted.tally) else {
+            return Ok(Looked::Damaged);
+        };
+        // What is lost is known of the index, and not counted twice.
+        let mut read = Counted::default();
+        match told {
+            Some(unsure) => {
+                for range in unsure {
+                    self.read(segment, &range, &mut read)?;
+                }
+            }
+            None => match index.candidates(self.matcher, &range) {
+                Err(_) => return Ok(Looked::Damaged),
+                Ok(None) => return Ok(Looked::NotTold),
+                Ok(Some(candidates)) => match candidates.dense() {
+                    Some(dense) => _ = self.read(segment, &dense, &mut read)?,
+                    None => {
+                        let reader = RecordReader::new(self.store, segment, index);
+                        for seq in candidates.iter() {
+                            reader.read(seq, &mut |line| self.look(line, &mut read))?;
+                        }
+                    }
+                },
+            },
+        }
+        let (erased, personal) = index.lost_in(&range);
+        counted.lost.erased = erased;
+        if self.matcher.is_personal() {
+            counted.lost.personal = personal.saturating_sub(read.tally.personal_erased);
+        }
+        counted.tally.and(read.tally).map_err(Cause::InvalidQuery)?;
+        Ok(Looked::Seen(counted))
+    }
+
+    /// Counts by the index alone, as far as it tells; gives what is to be read, or `None` where it does not tell.
+    fn tell(
+        &self,
+        index: &dyn Index,
+        range: &Range<u64>,
+        tally: &mut Tally,
+    ) -> std::io::Result<Option<Vec<Range<u64>>>> {
+        let Some(decided) = index.decided(self.matcher, range)? else {
+            return Ok(None);
+        };
+        let values = match &self.by.field {
+            None => Vec::new(),
+            Some(Field::Category) => match index.values(&Field::EventType)? {
+                Some(values) => values
+                    .into_iter()
+                    .map(|(action, records)| (category(action), records))
+                    .collect(),
+                None => return Ok(None),
+            },
+            Some(field) => match index.values(field)? {
+                Some(values) => values
+                    .into_iter()
+                    .map(|(text, records)| (text.to_owned(), records))
+                    .collect(),
+                None => return Ok(None),
+            },
+        };
+        let values: Vec<(String, RoaringBitmap)> = values
+            .into_iter()
+            .map(|(text, records)| (text, records.as_ref() & &decided.matching))
+            .collect();
+        let mut unsure = self.add_up(index.first(), &decided, &values, tally);
+        for unsure in &mut unsure {
+            *unsure = unsure.start.max(range.start)..unsure.end.min(range.end);
+        }
+        Ok(Some(unsure))
+    }
+
+    /// Adds up what is decided, and gives what is to be read.
+    fn add_up(
+        &self,
+        first: u64,
+        decided: &Decided,
+        values: &[(String, RoaringBitmap)],
+        tally: &mut Tally,
+    ) -> Vec<Range<u64>> {
+        let mut without = decided.matching.clone();
+        values.iter().for_each(|(_, records)| without -= records);
+        let bucket = self.by.bucket.map(|bucket| move |time| bucket.start_of(time));
+        let bucket = bucket.as_ref().map(|bucket| bucket as &dyn Fn(i64) -> i64);
+        let mut unsure = Vec::new();
+        for (times, stretch) in decided.stretches(bucket) {
+            let count = decided.matching.range_cardinality(stretch.clone());
+            match times {
+                _ if count == 0 => {}
+                Times::Out => {}
+                Times::Unsure => unsure.push(first + u64::from(stretch.start)..first + u64::from(stretch.end)),
+                Times::In(start) => {
+                    tally.add(count);
+                    tally.add_value(start, None, without.range_cardinality(stretch.clone()));
+                    for (text, records) in values {
+                        tally.add_value(start, Some(text), records.range_cardinality(stretch.clone()));
+                    }
+                }
+            }
+        }
+        unsure
+    }
+
+    /// Counts record by record. Gives the record after the last one.
+    fn read(&self, segment: &Segment, range: &Range<u64>, counted: &mut Counted) -> Result<u64> {
+        each_record(self.store, segment, range, |line| {
+            self.look(line, counted)?;
+            Ok(true)
+        })
+    }
+
+    fn look(&self, line: &[u8], counted: &mut Counted) -> Result<(), String> {
+        match judge(line, self.matcher)? {
+            Verdict::Matches(record) => counted.tally.add_record(&record, self.by, self.matcher.filter.time),
+            Verdict::Erased => counted.lost.erased += 1,
+            Verdict::PersonalErased => counted.lost.personal += 1,
+            Verdict::Other => {}
+        }
+        Ok(())
+    }
+}
+
+fn category(action: &str) -> String {
+    Action::from(action).category().to_owned()
+}
