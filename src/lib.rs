@@ -52,7 +52,7 @@
 //! - [`Event`], [`Actor`], [`Target`], [`Context`], [`Change`]: what happened; [`action`] has the catalogue of actions.
 //! - [`AuditLog`] and its [`Builder`]: recording. [`Receipt`], [`Ticket`], [`LogState`].
 //! - [`LogReader`], [`Record`], [`Proof`]: reading and proving, in any process.
-//! - [`Query`], [`query`]: asking a log, a page at a time.
+//! - [`Query`], [`query`]: asking a log, a page at a time; counting. [`Follower`]: following it live.
 //! - [`Export`], [`export`]: handing records over, as files that verify by themselves.
 //! - [`Verifier`], [`Report`], [`Finding`]: what an auditor does.
 //! - [`FileStore`], [`MemoryStore`], [`store`]: where commits live.
@@ -71,14 +71,16 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `cli` | the binary `indelible`; turns on `compress` |
+//! | `cli` | the binary `indelible`; turns on `compress` and `watch` |
 //! | `compress` | compressing segments that are not written to any more, and reading them (builds zstd, which is C) |
 //! | `testing` | the conformance suite for stores |
+//! | `watch` | who follows the log of another process is told by Linux of what is new, and looks at nothing meanwhile |
 
 pub mod checkpoint;
 mod error;
 pub mod event;
 pub mod export;
+pub mod follow;
 pub mod hash;
 pub(crate) mod json;
 mod log;
@@ -102,6 +104,7 @@ pub use record::Record;
 
 pub use checkpoint::{Checkpoint, SignedCheckpoint};
 pub use export::Export;
+pub use follow::Follower;
 pub use hash::Hash;
 pub use note::{Origin, VerifierKey};
 pub use proof::Proof;

@@ -1,7 +1,10 @@
 //! Asking an open log.
 
+use std::sync::Arc;
+
 use super::{AuditLog, own};
 use crate::error::Result;
+use crate::follow::Follower;
 use crate::query::{self, CountBy, Counts, Page, Query};
 use crate::reader;
 
@@ -45,7 +48,7 @@ impl AuditLog {
         )?;
         if query.with_proofs {
             let view = || shared.tree().view(size).ok();
-            reader::prove_found(shared.store.as_ref(), &mut page, &checkpoint, view)?;
+            reader::prove_found(shared.store.as_ref(), &mut page.found, &checkpoint, view)?;
         }
         if query.cursor.is_none() {
             self.submit(own::accessed(query, page.found.len() as u64))?;
@@ -93,5 +96,22 @@ impl AuditLog {
         let counts = query::count(shared.store.as_ref(), &shared.indexes, query, by, size, now)?;
         self.submit(own::accessed(query, counts.total))?;
         Ok(counts)
+    }
+
+    /// Follows the log live, from the query's `seq_from` on, or from now on where it has none. Nothing is read while there
+    /// is nothing new. The query's order and limit mean nothing to it.
+    ///
+    /// That it is followed is recorded once, when it begins, as with [`query`](Self::query).
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::InvalidQuery`](crate::Cause::InvalidQuery), which names the parameter; and where
+    /// [`submit`](Self::submit) does not take the record.
+    ///
+    /// There is an example at [`Follower`].
+    pub fn follow(&self, query: &Query) -> Result<Follower> {
+        let follower = Follower::of_log(Arc::clone(&self.handle.shared), query)?;
+        self.submit(own::followed(query))?;
+        Ok(follower)
     }
 }

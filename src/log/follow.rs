@@ -20,6 +20,16 @@ struct State {
     ended: bool,
 }
 
+/// What came of waiting for a log to grow.
+#[derive(Debug)]
+pub(crate) enum Grown {
+    To(SignedCheckpoint),
+    /// Not in time.
+    Not,
+    /// It has ended, and does not grow any more.
+    Ended,
+}
+
 impl Follow {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -58,6 +68,23 @@ impl Follow {
             }
             state.waiting = true;
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// Waits for a checkpoint of more than `size` records, at most so long; for those too that the log ended with.
+    pub(super) fn wait_beyond_within(&self, size: u64, limit: Duration) -> Grown {
+        let is_same = |state: &mut State| {
+            let is_beyond = |newest: &SignedCheckpoint| newest.checkpoint().size() > size;
+            let is_same = !state.ended && !state.newest.as_ref().is_some_and(is_beyond);
+            state.waiting |= is_same;
+            is_same
+        };
+        let waited = self.changed.wait_timeout_while(self.state(), limit, is_same);
+        let (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        match &state.newest {
+            Some(newest) if newest.checkpoint().size() > size => Grown::To(newest.clone()),
+            _ if state.ended => Grown::Ended,
+            _ => Grown::Not,
         }
     }
 

@@ -37,11 +37,13 @@ use std::time::Duration;
 pub use append::Append;
 pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
+pub(crate) use follow::Grown;
 pub use numbers::LogState;
 pub use ticket::{Receipt, Ticket};
 
 use place::Place;
-use shared::{Shared, guarded, keep_place};
+pub(crate) use shared::Shared;
+use shared::{guarded, keep_place};
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};

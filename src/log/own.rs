@@ -33,6 +33,12 @@ pub(super) fn accessed(query: &Query, records: u64) -> Event {
     with_query(event, query)
 }
 
+/// The log is followed from now on, by whom the query says.
+pub(super) fn followed(query: &Query) -> Event {
+    let event = Event::of_log(action::AUDIT_LOG_ACCESSED).metadata("live", true);
+    with_query(event, query)
+}
+
 /// Records were exported, for whom the query says.
 pub(super) fn exported(query: &Query, format: &str, records: u64) -> Event {
     let event = Event::of_log(action::AUDIT_LOG_EXPORTED)

@@ -4,13 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, TryLockError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::assistant::{self, Assistant};
 use super::builder::Options;
 use super::committer::{self, Core, Disk};
 use super::entropy::Entropy;
-use super::follow::Follow;
+use super::follow::{Follow, Grown};
 use super::numbers::Numbers;
 use super::place::Place;
 use super::queue::{Entry, Queue};
@@ -60,6 +60,30 @@ pub(crate) struct Shared {
     pub(super) redaction: Redaction,
     pub(super) entropy: Entropy,
     pub(super) options: Options,
+}
+
+/// For who follows the log.
+impl Shared {
+    pub(crate) fn now(&self) -> SystemTime {
+        self.options.clock.now()
+    }
+
+    /// How many records are durable.
+    pub(crate) fn size(&self) -> u64 {
+        self.follow.newest().map_or(0, |newest| newest.checkpoint().size())
+    }
+
+    pub(crate) fn parts(&self) -> (&dyn Store, &Indexes) {
+        (self.store.as_ref(), &self.indexes)
+    }
+
+    pub(crate) fn tree_view(&self, size: u64) -> Option<TreeCache> {
+        self.tree().view(size).ok()
+    }
+
+    pub(crate) fn wait_beyond(&self, size: u64, limit: Duration) -> Grown {
+        self.follow.wait_beyond_within(size, limit)
+    }
 }
 
 impl Shared {

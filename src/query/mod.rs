@@ -40,7 +40,7 @@ pub use field::Field;
 pub(crate) use index::Indexes;
 pub(crate) use lines::seq_of;
 pub use page::{Found, Gone, Page};
-pub(crate) use scan::{answer, each};
+pub(crate) use scan::{Stepped, answer, each, step};
 
 use condition::Condition;
 use error::Problem;
@@ -113,6 +113,14 @@ impl Filter {
                 seq_to,
                 ..Self::default()
             }
+    }
+
+    pub(crate) fn seq_from(&self) -> Option<u64> {
+        self.seq_from
+    }
+
+    pub(crate) fn seq_to(&self) -> Option<u64> {
+        self.seq_to
     }
 
     /// The records among the first `size` that it can take, by `seq`.

@@ -29,6 +29,12 @@ pub struct Found {
     pub proof: Option<Proof>,
 }
 
+impl From<Record> for Found {
+    fn from(record: Record) -> Self {
+        Self { record, proof: None }
+    }
+}
+
 impl Found {
     /// The record as one JSON object in canonical form: `{"event","hash","recorded_at","seq"}`, the event with its
     /// personal data merged in, and `proof` as a tlog-proof's text where there is one. `None` for a record that is

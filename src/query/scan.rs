@@ -39,11 +39,7 @@ pub(crate) fn answer(store: &dyn Store, indexes: &Indexes, query: &Query, size: 
         Order::OldestFirst => scan.forwards(wanted)?,
     };
     let next = next.map(|next| Cursor { next, start }.print(filter, query.order));
-    let found = scan
-        .found
-        .into_iter()
-        .map(|record| Found { record, proof: None })
-        .collect();
+    let found = scan.found.into_iter().map(Found::from).collect();
     Ok(Page {
         found,
         next,
@@ -82,6 +78,24 @@ pub(crate) fn each(
         scan.found.clear();
     }
     Ok(scan.gone)
+}
+
+/// What a step forwards came to.
+pub(crate) struct Stepped {
+    pub(crate) found: Vec<Found>,
+    /// The record to go on from.
+    pub(crate) next: u64,
+    /// The first record that is not purged.
+    pub(crate) first: u64,
+}
+
+/// Looks for the next records that match, in one segment: a page of them at most. The filter has no period.
+pub(crate) fn step(store: &dyn Store, indexes: &Indexes, filter: &Filter, wanted: Range<u64>) -> Result<Stepped> {
+    let matcher = Matcher::new(filter, filter.start);
+    let mut scan = Scan::new(store, indexes, &matcher, VISITED);
+    let (next, first) = scan.step_forwards(wanted.start, wanted.end)?;
+    let found = scan.found.into_iter().map(Found::from).collect();
+    Ok(Stepped { found, next, first })
 }
 
 /// Going over records until a page is full.

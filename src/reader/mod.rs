@@ -14,10 +14,11 @@ use std::time::SystemTime;
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};
 use crate::export::{Export, Exported, Source};
+use crate::follow::Follower;
 use crate::hash::Hash;
 use crate::merkle::{self, HashReader, ProofError};
 use crate::proof::Proof;
-use crate::query::{self, CountBy, Counts, Indexes, Page, Query};
+use crate::query::{self, CountBy, Counts, Found, Indexes, Page, Query};
 use crate::record::{Line, Record};
 use crate::store::{LineEnd, Lines, Segment, Store};
 use paths::no_such_tree;
@@ -143,7 +144,7 @@ impl LogReader {
         let mut page = query::answer(self.store.as_ref(), &self.indexes, query, size, SystemTime::now())?;
         if let (true, Some(checkpoint)) = (query.with_proofs, &checkpoint) {
             let cache = || TreeCache::open_read(&self.store.folder()?, size).ok();
-            prove_found(self.store.as_ref(), &mut page, checkpoint, cache)?;
+            prove_found(self.store.as_ref(), &mut page.found, checkpoint, cache)?;
         }
         Ok(page)
     }
@@ -169,6 +170,39 @@ impl LogReader {
         let checkpoint = self.checkpoint()?;
         let size = checkpoint.map_or(0, |checkpoint| checkpoint.checkpoint().size());
         query::count(self.store.as_ref(), &self.indexes, query, by, size, SystemTime::now())
+    }
+
+    /// Follows the log live, from the query's `seq_from` on, or from now on where it has none, while another process
+    /// writes it. With the feature `watch`, Linux tells of what is new; else the log is looked at twenty times a second.
+    /// Nothing of it is recorded.
+    ///
+    /// # Errors
+    ///
+    /// As [`count`](Self::count).
+    ///
+    /// ```no_run
+    /// use indelible::follow::Followed;
+    /// use indelible::{FileStore, LogReader, Query};
+    ///
+    /// let reader = LogReader::new(FileStore::new("audit"));
+    /// for next in reader.follow(&Query::new().action("auth.*"))? {
+    ///     match next? {
+    ///         Followed::Record(found) => println!("{}", found.to_json().unwrap_or_default()),
+    ///         gone => eprintln!("{gone:?}"),
+    ///     }
+    /// }
+    /// # Ok::<(), indelible::Error>(())
+    /// ```
+    pub fn follow(&self, query: &Query) -> Result<Follower> {
+        Follower::of_reader(self.clone(), query)
+    }
+
+    pub(crate) fn store(&self) -> &dyn Store {
+        self.store.as_ref()
+    }
+
+    pub(crate) fn indexes(&self) -> &Indexes {
+        &self.indexes
     }
 
     /// Writes an export to any writer, in constant memory, and says what is in it. Nothing of it is recorded, and nothing
@@ -407,11 +441,11 @@ pub(crate) fn prove(
 /// Adds the proof of each record that was found. One that is gone meanwhile stays without.
 pub(crate) fn prove_found(
     store: &dyn Store,
-    page: &mut Page,
+    found: &mut [Found],
     checkpoint: &SignedCheckpoint,
     cache: impl Fn() -> Option<TreeCache>,
 ) -> Result<()> {
-    for found in &mut page.found {
+    for found in found {
         found.proof = match prove(store, found.record.seq(), checkpoint.clone(), cache()) {
             Ok(proof) => Some(proof),
             Err(error) if matches!(error.cause(), Cause::NoRecord { .. }) => None,

@@ -15,6 +15,7 @@ mod disk;
 mod erasure;
 mod export;
 mod export_folder;
+mod follow;
 mod foreign;
 mod ids;
 mod live;

@@ -1,0 +1,42 @@
+//! Waiting until another process writes to a log.
+//!
+//! With the feature `watch`, Linux tells it: nothing is read meanwhile. Else the log is looked at twenty times a second, as
+//! it is where a store has no folder.
+
+use std::time::Duration;
+
+#[cfg(all(feature = "watch", target_os = "linux"))]
+use super::folder;
+use crate::store::Store;
+
+/// What is waited for.
+#[derive(Debug)]
+pub(super) enum Watch {
+    #[cfg(all(feature = "watch", target_os = "linux"))]
+    Folder(folder::Watched),
+    /// Nobody tells.
+    Time,
+}
+
+impl Watch {
+    /// That of a log's segments, from now on.
+    pub(super) fn of(store: &dyn Store) -> Self {
+        #[cfg(all(feature = "watch", target_os = "linux"))]
+        if let Some(watched) = store.folder().and_then(|folder| folder::watch(&folder).ok()) {
+            return Self::Folder(watched);
+        }
+        let _ = store;
+        Self::Time
+    }
+
+    /// Waits until there may be something new, at most so long.
+    pub(super) fn wait(&self, limit: Duration) {
+        match self {
+            #[cfg(all(feature = "watch", target_os = "linux"))]
+            Self::Folder(watched) if watched.wait(limit).is_ok() => {}
+            _ => std::thread::sleep(limit.min(LOOK_EVERY)),
+        }
+    }
+}
+
+const LOOK_EVERY: Duration = Duration::from_millis(50);
