@@ -63,6 +63,10 @@ pub struct Follower {
 /// What comes next of a log that is followed.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken one at a time, and is a record but for once"
+)]
 pub enum Followed {
     /// A record.
     Record(Found),

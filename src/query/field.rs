@@ -67,13 +67,15 @@ pub enum Field {
     Source,
     /// `id` of the event.
     Id,
+    /// `target`: one of the targets, by type and id: `TYPE:ID`, such as `application:app_dashboard`.
+    Target,
     /// `metadata.KEY`: a text, number or boolean under a key at the top of the metadata, or in a list there.
     Metadata(String),
 }
 
 impl Field {
     /// All fields but those of metadata.
-    pub const ALL: [Field; 23] = [
+    pub const ALL: [Field; 24] = [
         Self::EventType,
         Self::Category,
         Self::Outcome,
@@ -97,6 +99,7 @@ impl Field {
         Self::ClientId,
         Self::Source,
         Self::Id,
+        Self::Target,
     ];
 
     /// The name of its parameter.
@@ -125,6 +128,7 @@ impl Field {
             Self::ClientId => "client_id",
             Self::Source => "source",
             Self::Id => "id",
+            Self::Target => "target",
             Self::Metadata(key) => return Cow::Owned(format!("metadata.{key}")),
         })
     }
@@ -145,6 +149,13 @@ impl Field {
             Self::Severity => one_of(text, &Severity::ALL.map(Severity::as_str)).map_err(|names| wrong(&names)),
             Self::ActorType => one_of(text, &ActorType::ALL.map(ActorType::as_str)).map_err(|names| wrong(&names)),
             Self::Ip => network(text).ok_or_else(|| wrong("an IP address, or a network such as 203.0.113.0/24")),
+            Self::Target
+                if !text
+                    .split_once(':')
+                    .is_some_and(|(kind, id)| !kind.is_empty() && !id.is_empty()) =>
+            {
+                Err(wrong("a target as TYPE:ID, such as application:app_dashboard"))
+            }
             // A raw + says a space in a URL.
             Self::ActorEmail if text.contains(char::is_whitespace) => {
                 Err(wrong("an e-mail address without spaces, its + written as %2B"))

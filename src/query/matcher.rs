@@ -6,7 +6,7 @@ use memchr::memmem::Finder;
 
 use super::condition::Condition;
 use super::field::{Field, Value};
-use super::visit::{Place, fields, scalars};
+use super::visit::{Place, fields, scalars, spelled_target};
 use super::{Filter, TimeField};
 use crate::event::scan::text;
 use crate::event::{Action, Severity};
@@ -141,12 +141,15 @@ impl<'a> Look<'a, '_> {
             Place::Field(Field::ActorId | Field::OnBehalfOfId | Field::TargetId) if self.asks(&Field::UserId) => {
                 self.compare(|field| *field == Field::UserId, &spelled(value));
             }
+            Place::Target if self.asks(&Field::Target) => {
+                self.compare(|field| *field == Field::Target, &spelled_target(value));
+            }
             _ => {}
         }
         let is_meant = |field: &Field| match (place, field) {
             (Place::Field(place), field) => place == field,
             (Place::Metadata(key), Field::Metadata(name)) => key_is(key, name),
-            (Place::Metadata(_), _) => false,
+            (Place::Metadata(_) | Place::Target, _) => false,
         };
         if self.matcher.conditions.iter().any(|(field, _)| is_meant(field)) {
             self.compare(is_meant, &spelled(value));
@@ -186,6 +189,11 @@ pub(super) fn folded(text: &str) -> String {
     folded
 }
 
+/// The id of a target as [`Field::Target`] has it.
+pub(super) fn id_of(target: &str) -> &str {
+    target.split_once(':').map_or(target, |(_, id)| id)
+}
+
 /// The text of a string, or another value as it is written.
 pub(super) fn spelled(value: &[u8]) -> Cow<'_, str> {
     match value.first() {
@@ -221,6 +229,7 @@ fn literals(filter: &Filter) -> Vec<Literal> {
                 json::string(&mut bytes, action);
             }
             (_, Value::Beginning(_)) => continue,
+            (Field::Target, Value::Text(target)) => json::string(&mut bytes, id_of(target)),
             // It may be a number.
             (Field::Metadata(_), Value::Text(text)) => {
                 json::string(&mut bytes, text);

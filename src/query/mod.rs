@@ -204,6 +204,34 @@ impl Query {
         self.with(Field::TargetId, id)
     }
 
+    /// The history of a target: all that was done to it, oldest first. [`Fields::changes`](crate::event::Fields::changes)
+    /// of each event has the values before and after.
+    ///
+    /// ```
+    /// use indelible::{Actor, AuditLog, Change, Event, MemoryStore, Query, SigningKey, Target, action};
+    ///
+    /// # let key = SigningKey::generate("auth.example.com/audit".parse()?)?;
+    /// # let log = AuditLog::builder("auth.example.com/audit")
+    /// #     .signer(key)
+    /// #     .without_checkpoint_file()
+    /// #     .open(MemoryStore::new())?;
+    /// for (old, new) in [(12, 14), (14, 20)] {
+    ///     let event = Event::new(action::CONFIG_UPDATED)
+    ///         .actor(Actor::admin("usr_bob"))
+    ///         .target(Target::new("setting", "password_policy"))
+    ///         .change(Change::new("min_length", old, new));
+    ///     log.append(event)?;
+    /// }
+    /// let page = log.query(&Query::history("setting", "password_policy"))?;
+    /// let event = page.found[1].record.event()?.expect("it is not erased");
+    /// assert_eq!(event.fields().changes[0].old.as_ref().map(|old| old.as_str()), Some("14"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn history(target_type: impl AsRef<str>, id: impl AsRef<str>) -> Self {
+        let target = format!("{}:{}", target_type.as_ref(), id.as_ref());
+        Self::new().with(Field::Target, target).order(Order::OldestFirst)
+    }
+
     /// Only what belongs to this organization.
     pub fn tenant(self, id: impl AsRef<str>) -> Self {
         self.with(Field::TenantId, id)

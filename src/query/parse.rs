@@ -300,5 +300,5 @@ const TIME: &str = "an RFC 3339 time such as 2026-02-01T00:00:00Z, the + of an o
 /// What an error says that there is.
 pub(super) const NAMES: &str = "event_type, category, outcome, reason, severity, severity_min, actor_id, actor_type, \
     actor_email, on_behalf_of_id, user_id, target_id, target_type, tenant_id, ip, country, session_id, request_id, \
-    trace_id, correlation_id, auth_method, client_id, source, id, metadata.KEY, each also with .not, and start_time, \
+    trace_id, correlation_id, auth_method, client_id, source, id, target, metadata.KEY, each also with .not, and start_time, \
     end_time, last, time, seq_from, seq_to, q, order, limit, cursor, proof";

@@ -35,6 +35,8 @@ fn what_is_wrong_names_the_parameter_and_what_it_takes() {
         ("severity_min.not=low", "severity_min.not: cannot be negated"),
         ("q.not=x", "q.not: cannot be negated"),
         ("actor_type=human", "actor_type: takes one of user, admin,"),
+        ("target=app_dashboard", "target: takes a target as TYPE:ID"),
+        ("target=:app", "target: takes"),
         ("ip=203.0.113", "ip: takes an IP address, or a network"),
         ("ip=203.0.113.0/33", "ip: takes"),
         ("ip=2001:db8::/129", "ip: takes"),

@@ -1,6 +1,7 @@
 //! Goes over the fields of a record that queries know.
 
 use super::field::Field;
+use super::matcher::spelled;
 use crate::event::scan::{items, members};
 
 /// A field that a record has.
@@ -9,6 +10,8 @@ pub(super) enum Place<'a> {
     Field(Field),
     /// The key, as it stands between its quotes.
     Metadata(&'a [u8]),
+    /// A whole target, behind the fields that it has.
+    Target,
 }
 
 /// Visits each field of a record with its value as JSON, once for `event` and once for `personal`. What is derived of
@@ -71,6 +74,10 @@ fn target<'a>(target: &'a [u8], visit: &mut impl FnMut(Place<'a>, &'a [u8])) {
             _ => {}
         }
     }
+    // What is personal of a target stands elsewhere, without its id.
+    if members(target).any(|(key, _)| key == b"id") {
+        visit(Place::Target, target);
+    }
 }
 
 fn context<'a>(context: &'a [u8], visit: &mut impl FnMut(Place<'a>, &'a [u8])) {
@@ -107,6 +114,20 @@ fn metadata<'a>(key: &'a [u8], value: &'a [u8], visit: &mut impl FnMut(Place<'a>
             .for_each(|item| visit(Place::Metadata(key), item)),
         _ => visit(Place::Metadata(key), value),
     }
+}
+
+/// A target as [`Field::Target`] has it.
+pub(super) fn spelled_target(target: &[u8]) -> String {
+    let member = |name: &[u8]| {
+        members(target)
+            .find(|(key, _)| *key == name)
+            .map(|(_, value)| spelled(value))
+    };
+    format!(
+        "{}:{}",
+        member(b"type").unwrap_or_default(),
+        member(b"id").unwrap_or_default()
+    )
 }
 
 /// Visits each value in a part of a record that is neither an object nor a list, but for the salt.

@@ -120,6 +120,18 @@ fn values(event: &Value, field: &str) -> Vec<String> {
             .collect(),
         "target_id" => texts(event, &["targets", "id"]),
         "target_type" => texts(event, &["targets", "type"]),
+        "target" => {
+            let one = |target: &Value| {
+                format!(
+                    "{}:{}",
+                    texts(target, &["type"]).concat(),
+                    texts(target, &["id"]).concat()
+                )
+            };
+            event["targets"]
+                .as_array()
+                .map_or_else(Vec::new, |targets| targets.iter().map(one).collect())
+        }
         "ip" => texts(event, &["context", "ip"]),
         "country" => texts(event, &["context", "location", "country"]),
         "session_id" => texts(event, &["context", "session_id"]),
@@ -214,6 +226,10 @@ fn parameter() -> impl Strategy<Value = Parameter> {
         of("user_id", IDS.to_vec()),
         of("target_id", IDS.to_vec()),
         of("target_type", vec!["application", "user"]),
+        of(
+            "target",
+            vec!["application:usr_1", "user:usr_2", "user:quote\"d\\", "user:ü&="]
+        ),
         of("tenant_id", vec!["org_1", "org_2", "org_3"]),
         of(
             "ip",
@@ -475,7 +491,7 @@ proptest! {
         parameters in prop::collection::vec(parameter(), 0..3),
         field in prop::option::of(prop::sample::select(vec![
             "event_type", "category", "outcome", "severity", "reason", "actor_id", "actor_email", "on_behalf_of_id",
-            "user_id", "target_id", "target_type", "tenant_id", "country", "session_id", "metadata.flags", "metadata.note",
+            "user_id", "target_id", "target_type", "target", "tenant_id", "country", "session_id", "metadata.flags", "metadata.note",
         ])),
         seconds in prop::option::of(prop::sample::select(vec![1_u64, 7, 60, 3600])),
     ) {

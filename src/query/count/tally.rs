@@ -9,7 +9,7 @@ use crate::query::TimeField;
 use crate::query::error::{Problem, QueryError};
 use crate::query::field::Field;
 use crate::query::matcher::{key_is, spelled};
-use crate::query::visit::{Place, fields};
+use crate::query::visit::{Place, fields, spelled_target};
 use crate::record::{Personal, RecordLine};
 use crate::timestamp::Timestamp;
 
@@ -144,8 +144,9 @@ fn value_of<'a>(field: &Field, place: &Place<'_>, value: &'a [u8]) -> Option<Cow
         }
         (Field::UserId, Place::Field(Field::ActorId | Field::OnBehalfOfId | Field::TargetId)) => Some(spelled(value)),
         (Field::Metadata(name), Place::Metadata(key)) => key_is(key, name).then(|| spelled(value)),
+        (Field::Target, Place::Target) => Some(Cow::Owned(spelled_target(value))),
         (field, Place::Field(place)) => (field == place).then(|| spelled(value)),
-        (_, Place::Metadata(_)) => None,
+        (_, Place::Metadata(_) | Place::Target) => None,
     }
 }
 

@@ -117,7 +117,7 @@ impl Builder {
         let text = spelled(value);
         let listed = match place {
             Place::Field(field) => LISTED.iter().zip(&mut self.listed).find(|(listed, _)| *listed == field),
-            Place::Metadata(_) => None,
+            Place::Metadata(_) | Place::Target => None,
         };
         if let Some((field, values)) = listed
             && values.0.is_some()
@@ -134,6 +134,8 @@ impl Builder {
         let hash = match place {
             Place::Field(field) => self.term.of(field, &text),
             Place::Metadata(key) => self.term.of_metadata(&unquoted(key), &text),
+            // By its id.
+            Place::Target => return,
         };
         self.hashed.push((hash, self.records));
     }

@@ -10,7 +10,7 @@ use crate::event::{Action, Severity};
 use crate::query::TimeField;
 use crate::query::condition::Condition;
 use crate::query::field::{Field, Value};
-use crate::query::matcher::Matcher;
+use crate::query::matcher::{Matcher, id_of};
 
 /// The records that may be those that are asked for, by their numbers; `None` where nothing is asked that the index could
 /// tell.
@@ -48,12 +48,17 @@ pub(super) fn find(index: &dyn Index, matcher: &Matcher<'_>) -> io::Result<Optio
 fn hashed(index: &dyn Index, field: &Field, condition: &Condition) -> io::Result<Option<RoaringBitmap>> {
     let places = match field {
         Field::UserId => &[Field::ActorId, Field::OnBehalfOfId, Field::TargetId][..],
+        Field::Target => &[Field::TargetId][..],
         // It is derived of the action.
         Field::Category => return Ok(None),
         field if listed(index, field).is_some() => return Ok(None),
         field => std::slice::from_ref(field),
     };
-    let texts: Option<Vec<String>> = condition.any.iter().map(Value::exact).collect();
+    let text = |value: &Value| match field {
+        Field::Target => value.exact().map(|target| id_of(&target).to_owned()),
+        _ => value.exact(),
+    };
+    let texts: Option<Vec<String>> = condition.any.iter().map(text).collect();
     let Some(texts) = texts.filter(|texts| !texts.is_empty()) else {
         return Ok(None);
     };
