@@ -10,13 +10,18 @@ mod cat;
 mod check_proof;
 mod checkpoint;
 mod compress;
+mod count;
 mod export;
 mod failure;
 mod keygen;
 mod opening;
 mod output;
 mod prove;
+mod query;
 mod rotate_key;
+mod rows;
+mod table;
+mod tail;
 mod verify;
 mod verify_export;
 mod vkey;
@@ -45,6 +50,9 @@ enum Command {
     Verify(verify::Verify),
     Checkpoint(checkpoint::Checkpoint),
     Cat(cat::Cat),
+    Query(query::Query),
+    Count(count::Count),
+    Tail(tail::Tail),
     Prove(prove::Prove),
     CheckProof(check_proof::CheckProof),
     RotateKey(rotate_key::RotateKey),
@@ -80,6 +88,9 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, Failure> {
         Command::Verify(arguments) => verify::run(&arguments, output),
         Command::Checkpoint(arguments) => checkpoint::run(&arguments, output),
         Command::Cat(arguments) => cat::run(&arguments, output),
+        Command::Query(arguments) => query::run(&arguments, output),
+        Command::Count(arguments) => count::run(&arguments, output),
+        Command::Tail(arguments) => tail::run(&arguments, output),
         Command::Prove(arguments) => prove::run(&arguments, output),
         Command::CheckProof(arguments) => check_proof::run(&arguments, output),
         Command::RotateKey(arguments) => rotate_key::run(&arguments, output),

@@ -1,6 +1,7 @@
 //! The command line, as a process.
 
 mod append;
+mod asking;
 mod compress;
 mod crash;
 mod export;
@@ -201,6 +202,9 @@ fn every_command_has_help_with_an_example() {
         "check-proof",
         "rotate-key",
         "compress",
+        "query",
+        "count",
+        "tail",
         "export",
         "verify-export",
     ] {

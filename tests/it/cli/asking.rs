@@ -1,0 +1,107 @@
+//! `query`, `count` and `tail`.
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use serde_json::Value;
+
+use super::*;
+
+const LOGINS: &str = r#"{"action":"auth.login.failed","actor":{"type":"user","id":"usr_alice123"},"occurred_at":"2026-02-01T10:00:00Z"}
+{"action":"auth.login.failed","actor":{"type":"user","id":"usr_alice123"},"occurred_at":"2026-02-01T11:30:00Z","outcome":"denied"}
+{"action":"auth.login.succeeded","actor":{"type":"user","id":"usr_bob"},"occurred_at":"2026-02-01T11:45:00Z"}
+{"action":"auth.login.failed","actor":{"type":"user","id":"usr_carol"},"occurred_at":"2026-01-31T23:59:59Z"}
+"#;
+
+fn seqs(printed: &str) -> Vec<u64> {
+    lines_of(printed.as_bytes())
+        .iter()
+        .map(|line| line["seq"].as_u64().unwrap())
+        .collect()
+}
+
+#[test]
+fn the_example_of_the_product_page_is_answered() {
+    let folder = Folder::new();
+    folder.append_good(LOGINS);
+    let query = "start_time=2026-02-01T00:00:00Z&event_type=auth.login.failed&actor_id=usr_alice123";
+    let printed = folder.good(&["query", "audit", query]);
+    assert_eq!(seqs(&printed), [3, 2]);
+    assert_eq!(lines_of(printed.as_bytes())[1]["event"]["actor"]["id"], "usr_alice123");
+    let error = folder.bad(2, &["query", "audit", "actor=usr_alice123"]);
+    assert!(error.contains("actor: no such parameter"), "{error}");
+    // A page, and the way to the next one.
+    let output = folder.run(&["query", "audit", "event_type=auth.*&limit=3&order=oldest"]);
+    assert_eq!(seqs(&String::from_utf8_lossy(&output.stdout)), [2, 3, 4]);
+    assert!(
+        error_of(&output).contains("--all, or add cursor="),
+        "{}",
+        error_of(&output)
+    );
+    let all = folder.good(&["query", "audit", "event_type=auth.*&limit=3&order=oldest", "--all"]);
+    assert_eq!(seqs(&all), [2, 3, 4, 5]);
+}
+
+#[test]
+fn counts_are_printed_by_field_and_by_time() {
+    let folder = Folder::new();
+    folder.append_good(LOGINS);
+    assert_eq!(
+        folder.good(&["count", "audit", "event_type=auth.login.failed"]),
+        "{\"records\":3}\n"
+    );
+    let by = folder.good(&["count", "audit", "event_type=auth.*", "--by", "actor_id"]);
+    let first: Vec<&str> = by.lines().collect();
+    assert_eq!(first[0], r#"{"records":2,"value":"usr_alice123"}"#);
+    assert_eq!(first.len(), 3);
+    let hours = folder.good(&["count", "audit", "actor_id=usr_alice123", "--every", "1h"]);
+    let starts: Vec<Value> = lines_of(hours.as_bytes())
+        .iter()
+        .map(|line| line["start"].clone())
+        .collect();
+    assert_eq!(starts, ["2026-02-01T10:00:00.000000Z", "2026-02-01T11:00:00.000000Z"]);
+    let error = folder.bad(2, &["count", "audit", "--every", "fortnight"]);
+    assert!(error.contains("every: takes a period"), "{error}");
+    assert_eq!(folder.good(&["count", "audit", "actor_id=nobody"]), "{\"records\":0}\n");
+}
+
+#[test]
+fn what_is_erased_is_told_beside_what_is_found() {
+    let folder = Folder::new();
+    folder.append_good(LOGINS);
+    let log = indelible::AuditLog::builder(ORIGIN).key_file(folder.path("audit.key"));
+    let log = log.open(indelible::FileStore::new(folder.path("audit"))).unwrap();
+    log.erase_records([2..=2], "requested").unwrap();
+    drop(log);
+    let output = folder.run(&["query", "audit", "event_type=auth.login.failed"]);
+    assert_eq!(seqs(&String::from_utf8_lossy(&output.stdout)), [5, 3]);
+    assert_eq!(error_of(&output), "indelible: 1 records are erased\n");
+}
+
+#[test]
+fn tail_prints_the_last_ones_and_follows() {
+    let folder = Folder::new();
+    folder.append_good(LOGINS);
+    assert_eq!(seqs(&folder.good(&["tail", "audit", "-n", "2"])), [5, 6]);
+    assert_eq!(
+        seqs(&folder.good(&["tail", "audit", "event_type=auth.*", "-n", "2"])),
+        [4, 5]
+    );
+    assert_eq!(seqs(&folder.good(&["tail", "audit", "--from", "3"])), [3, 4, 5, 6]);
+    let mut tail = folder
+        .command(&["tail", "audit", "event_type=auth.*", "--follow", "--from", "4"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(tail.stdout.take().unwrap()).lines();
+    let mut next = || {
+        let line: Value = serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap();
+        line["event"]["actor"]["id"].as_str().unwrap().to_owned()
+    };
+    assert_eq!([next(), next()], ["usr_bob", "usr_carol"]);
+    // It waits, and gets what another process writes; that process makes a new segment.
+    folder.append_good(LOGINS);
+    assert_eq!([next(), next(), next()], ["usr_alice123", "usr_alice123", "usr_bob"]);
+    tail.kill().unwrap();
+    tail.wait().unwrap();
+}
