@@ -157,16 +157,26 @@ impl Queue {
         }
         let number = *waiter.get_or_insert(state.next_waiter);
         state.next_waiter = state.next_waiter.max(number + 1);
-        match state.wakers.iter_mut().find(|(other, _)| *other == number) {
-            Some((_, known)) => known.clone_from(waker),
-            None => state.wakers.push((number, waker.clone())),
-        }
+        let before = match state.wakers.iter_mut().find(|(other, _)| *other == number) {
+            Some((_, known)) => Some(std::mem::replace(known, waker.clone())),
+            None => {
+                state.wakers.push((number, waker.clone()));
+                None
+            }
+        };
+        // A waker may be the last that holds a task, and with it another future of this log.
+        drop(state);
+        drop(before);
         Ok(Some(entry))
     }
 
     /// A task does not wait any more.
     pub(super) fn unregister(&self, waiter: u64) {
-        self.state().wakers.retain(|(number, _)| *number != waiter);
+        let mut state = self.state();
+        let at = state.wakers.iter().position(|(number, _)| *number == waiter);
+        let waker = at.map(|at| state.wakers.remove(at));
+        drop(state);
+        drop(waker);
     }
 
     fn check_open(&self, state: &Waiting) -> Result<()> {

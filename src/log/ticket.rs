@@ -98,10 +98,10 @@ impl Future for Ticket {
             return Poll::Ready(result.clone());
         }
         check_process(self.pending.process)?;
-        match &mut state.waker {
-            Some(waker) => waker.clone_from(context.waker()),
-            none => *none = Some(context.waker().clone()),
-        }
+        let before = state.waker.replace(context.waker().clone());
+        // It may be the last that holds a task, and with it the last clone of the log.
+        drop(state);
+        drop(before);
         Poll::Pending
     }
 }

@@ -1,10 +1,12 @@
 //! Backpressure: a full queue refuses or makes wait, within its limits, and forgets nobody.
 
-use std::sync::Arc;
-use std::task::Poll;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use indelible::{AuditLog, Cause, ErrorKind, MemoryStore, Ticket};
+use indelible::{Append, AuditLog, Cause, ErrorKind, MemoryStore, Ticket};
 
 use crate::scene::*;
 
@@ -171,4 +173,35 @@ fn who_waits_for_room_is_told_when_the_log_is_closed() {
     for ticket in tickets {
         ticket.wait().expect("what was in the queue is recorded");
     }
+}
+
+#[test]
+fn a_waker_may_be_the_last_that_holds_another_future_of_the_log() {
+    let signer = TestSigner::new();
+    let (log, tickets) = full(&signer, None);
+    let pending = |future: &mut Append, waker: &Waker| {
+        let polled = Pin::new(future).poll(&mut Context::from_waker(waker));
+        assert!(polled.is_pending());
+    };
+    for is_polled_again in [false, true] {
+        let (mut waits, mut held) = (
+            log.append_async(large("waits", 1_500)),
+            log.append_async(large("held", 1_500)),
+        );
+        pending(&mut held, Waker::noop());
+        let task = Waker::from(Arc::new(Task(Mutex::new(Some(held)))));
+        pending(&mut waits, &task);
+        drop(task);
+        within(SOON, "letting a waker go that holds a future", move || {
+            if is_polled_again {
+                pending(&mut waits, Waker::noop());
+            }
+        });
+    }
+    signer.set(Mode::Sign);
+    for ticket in tickets {
+        ticket.wait().expect("recorded");
+    }
+    let actors = actors(&log);
+    assert_eq!((actors.get("usr_waits"), actors.get("usr_held")), (None, None));
 }

@@ -339,6 +339,15 @@ impl Wake for Count {
     }
 }
 
+/// A task that holds something until it is woken, and that its wakers hold.
+pub(crate) struct Task<T>(pub(crate) Mutex<Option<T>>);
+
+impl<T: Send + 'static> Wake for Task<T> {
+    fn wake(self: Arc<Self>) {
+        drop(self.0.lock().expect("unpoisoned").take());
+    }
+}
+
 /// Polls once with a waker that counts.
 pub(crate) fn poll_once<F: Future + Unpin>(future: &mut F, count: &Arc<Count>) -> Poll<F::Output> {
     let waker = Waker::from(Arc::clone(count));

@@ -1,11 +1,13 @@
 //! Tickets and futures: an event that was taken is recorded whatever becomes of its ticket, and nobody waits for ever.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
-use indelible::{AuditLog, Cause, Error, MemoryStore};
+use indelible::{AuditLog, Cause, Error, MemoryStore, Ticket};
 
 use crate::oracle;
 use crate::scene::*;
@@ -206,6 +208,27 @@ fn the_last_clone_may_be_dropped_on_the_committers_thread() {
     signer.set(Mode::Sign);
     let log = within(SOON, "opening it anew", move || in_memory(&signer).open(store)).expect("opens");
     log.append(login("after")).expect("recorded");
+}
+
+#[test]
+fn a_waker_may_be_the_last_that_holds_the_log() {
+    let signer = TestSigner::new();
+    let log = in_memory(&signer).drop_deadline(Duration::from_secs(600));
+    let log = log.open(MemoryStore::new()).expect("opens");
+    let mut ticket = signer.block_with(&log, login("blocked"));
+    let task = Waker::from(Arc::new(Task(Mutex::new(Some(log)))));
+    let poll = |ticket: &mut Ticket, waker: &Waker| Pin::new(ticket).poll(&mut Context::from_waker(waker));
+    assert!(poll(&mut ticket, &task).is_pending());
+    drop(task);
+    let polling = std::thread::spawn(move || {
+        let polled = poll(&mut ticket, Waker::noop());
+        (polled.is_ready(), ticket.wait())
+    });
+    // By now it waits for the end of the log.
+    std::thread::sleep(Duration::from_millis(100));
+    signer.set(Mode::Sign);
+    let (_, receipt) = within(SOON, "the last clone's end", move || polling.join().expect("no panic"));
+    receipt.expect("recorded");
 }
 
 #[test]
