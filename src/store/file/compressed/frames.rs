@@ -54,6 +54,11 @@ impl Frames {
         self.file.as_ref()
     }
 
+    /// How much of the file is read.
+    pub(super) fn offset(&self) -> u64 {
+        self.offset
+    }
+
     /// Goes on with the frame that begins at byte `offset` of the file.
     pub(super) fn seek(&mut self, offset: u64) -> io::Result<()> {
         self.decoder.reinit()?;
@@ -116,7 +121,7 @@ impl Frames {
         Ok(count > 0)
     }
 
-    fn broken(&self, problem: &str) -> Broken {
+    pub(super) fn broken(&self, problem: &str) -> Broken {
         let left = u64::try_from(self.end - self.start).unwrap_or(u64::MAX);
         Broken::Form(format!("near byte {}: {problem}", self.offset.saturating_sub(left)))
     }

@@ -100,6 +100,11 @@ impl CompressedLines {
 
     /// The next line as a range of the buffer.
     fn advance(&mut self) -> Result<Option<(usize, usize, LineEnd)>, Broken> {
+        if self.number > LINES_FREE + self.frames.offset() / LINE_BYTES_MIN {
+            return Err(self
+                .frames
+                .broken("it unpacks to more lines than it has room for their hashes"));
+        }
         let mut searched = 0;
         loop {
             let pending = self.buffer.get(self.start + searched..self.end).unwrap_or_default();
@@ -147,6 +152,12 @@ impl Lines for CompressedLines {
 
 /// A frame can begin with the checkpoint of the commit before, and the first one with the header.
 const LINES_BEFORE_A_RECORD: usize = 2;
+
+/// Each line but a header holds a hash or a salt that no other line has, and 16 bytes at the least do not compress. A file
+/// of a few kilobytes that unpacks to gigabytes of short lines would keep its reader for hours: with half of that, and so
+/// many lines for nothing, that takes no longer than reading a file of its size.
+const LINE_BYTES_MIN: u64 = 8;
+const LINES_FREE: u64 = 64 * 1024;
 
 /// Room for the longest line, and for what is decompressed behind it.
 const OUTPUT: usize = 2 * LINE_MAX;

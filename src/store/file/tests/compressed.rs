@@ -10,6 +10,7 @@ use zstd::stream::raw::CParameter;
 use super::simulated::{Plan, SimulatedDisk};
 use crate::error::Cause;
 use crate::event::{Actor, Event, action};
+use crate::hash::Hash;
 use crate::log::{AuditLog, Receipt};
 use crate::reader::LogReader;
 use crate::sign::{Signer, SigningKey};
@@ -172,6 +173,35 @@ fn a_bomb_takes_bounded_memory_and_ends_with_the_first_line_that_is_too_long() {
     let (lines, end) = read_bytes(&bomb);
     assert!(lines.is_empty());
     assert_eq!(end.expect("an end").0, LineEnd::TooLong);
+}
+
+#[test]
+fn a_bomb_of_short_lines_ends_soon_and_a_segment_of_the_shortest_lines_is_read_whole() {
+    let bomb = |line: &str| {
+        let many = line.repeat(1024 * 1024 / line.len());
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).expect("an encoder");
+        (0..256).for_each(|_| std::io::Write::write_all(&mut encoder, many.as_bytes()).expect("compressed"));
+        encoder.finish().expect("compressed")
+    };
+    let erased = |seq: u64| {
+        let mut line = Vec::new();
+        crate::record::write_erased(&mut line, &Hash::of(&seq.to_le_bytes()), seq);
+        line.push(b'\n');
+        line
+    };
+    for line in ["\n", &String::from_utf8(erased(7)).expect("text")] {
+        let bomb = bomb(line);
+        assert!(bomb.len() < 100_000, "{}", bomb.len());
+        let (lines, end) = read_bytes(&bomb);
+        let (end, problem) = end.expect("an end");
+        assert_eq!(end, LineEnd::Unreadable, "{problem}");
+        assert!(problem.contains("more lines than"), "{problem}");
+        assert!(lines.len() / line.len() < 100_000, "{}", lines.len());
+    }
+    // Nothing shorter stands in a segment than an erased record.
+    let shortest: Vec<u8> = (0..200_000).flat_map(erased).collect();
+    let (lines, end) = read_bytes(&compress(&shortest));
+    assert!(lines == shortest && end.is_none(), "{end:?}");
 }
 
 pub(super) fn key() -> Arc<SigningKey> {
