@@ -177,6 +177,8 @@ impl Shared {
     /// The hashes of purged records are nowhere but in the tree cache.
     fn sync_tree(&self, boundary: u64) -> Result<()> {
         self.catch_up()?;
+        self.tree.check(self.store.as_ref(), boundary)?;
+        self.catch_up()?;
         self.tree()
             .sync(boundary)
             .map_err(|error| Error::io("sync", &self.store.folder().unwrap_or_default().join("tree"), error))

@@ -14,8 +14,10 @@ use crate::store::Store;
 #[derive(Debug)]
 pub(super) struct LogTree {
     cache: Mutex<TreeCache>,
-    /// The tree over all records at the opening, until the cache was found to lead to it. Who catches up holds it.
-    unchecked: Mutex<Option<Tree>>,
+    /// The tree over all records at the opening.
+    opened: Tree,
+    /// The cache was found to lead to it, and is extended by commits. Who catches up holds this.
+    is_whole: Mutex<bool>,
 }
 
 impl LogTree {
@@ -30,7 +32,8 @@ impl LogTree {
         }
         Self {
             cache: Mutex::new(cache),
-            unchecked: Mutex::new(Some(tree)),
+            opened: tree,
+            is_whole: Mutex::default(),
         }
     }
 
@@ -41,28 +44,52 @@ impl LogTree {
     /// Reads from the log what the cache lacks, and tells whether it is whole now. `goes_on` is asked now and then, with
     /// the number of records that are left.
     pub(super) fn catch_up(&self, store: &dyn Store, goes_on: impl Fn(u64) -> bool) -> Result<bool> {
-        let mut unchecked = self.unchecked.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(opened) = unchecked.as_ref() else {
-            return Ok(true);
-        };
-        loop {
-            match self.read_up(store, opened, &goes_on)? {
-                Step::Whole => break,
+        let mut is_whole = self.is_whole();
+        while !*is_whole {
+            match self.read_up(store, &goes_on)? {
+                Step::Whole => *is_whole = true,
                 Step::Left => return Ok(false),
                 // Another log's, garbled, or with holes: what is retained is hashed anew.
                 Step::Wrong => self.truncate(store)?,
             }
         }
-        *unchecked = None;
         Ok(true)
+    }
+
+    /// Compares the hashes of the records before `end` with the records: once those are purged, they are nowhere else. A
+    /// cache that leads to the log's tree can still be garbled below its peaks. Where it is, it is behind again.
+    pub(super) fn check(&self, store: &dyn Store, end: u64) -> Result<()> {
+        let mut is_whole = self.is_whole();
+        let mut tree = tree_at_first(store)?;
+        let (first, mut is_right) = (tree.size(), true);
+        walk_near(store, first, end, |leaf| {
+            let (mut cache, hash) = (self.cache(), leaf.hash());
+            is_right &= cache.holds(0, leaf.seq, hash);
+            tree.push_noting(hash, |level, hash| {
+                let index = leaf.seq >> level;
+                // Of what begins before the first record, no more than its root is known.
+                if level.is_multiple_of(8) && index << level >= first {
+                    is_right &= cache.holds(level, index, hash);
+                }
+            });
+        })?;
+        if !is_right {
+            *is_whole = false;
+            self.truncate(store)?;
+        }
+        Ok(())
     }
 
     /// Waits until nobody catches up. Once the log has ended, nobody begins to.
     pub(super) fn rest(&self) {
-        drop(self.unchecked.lock().unwrap_or_else(PoisonError::into_inner));
+        drop(self.is_whole());
     }
 
-    fn read_up(&self, store: &dyn Store, opened: &Tree, goes_on: impl Fn(u64) -> bool) -> Result<Step> {
+    fn is_whole(&self) -> MutexGuard<'_, bool> {
+        self.is_whole.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn read_up(&self, store: &dyn Store, goes_on: impl Fn(u64) -> bool) -> Result<Step> {
         let first = first(store)?.unwrap_or(0);
         let (covered, due, is_disabled) = {
             let cache = self.cache();
@@ -86,7 +113,7 @@ impl LogTree {
         };
         let Some(mut tree) = known else { return Ok(Step::Wrong) };
         loop {
-            if tree.size() == opened.size() && tree != *opened {
+            if tree.size() == self.opened.size() && tree != self.opened {
                 let problem = "the records do not lead to the checkpoint";
                 return match covered <= first {
                     true => Err(Error::damaged("segments", None, problem)),
@@ -104,7 +131,7 @@ impl LogTree {
             if !goes_on(due - covered) {
                 return Ok(Step::Left);
             }
-            let compared_at = Some(opened.size()).filter(|size| tree.size() < *size);
+            let compared_at = Some(self.opened.size()).filter(|size| tree.size() < *size);
             let until = compared_at.unwrap_or(due).min(tree.size() + STEP);
             walk_near(store, tree.size(), until, |leaf| {
                 push(&mut tree, &mut self.cache(), &leaf)

@@ -325,6 +325,11 @@ impl TreeCache {
         self.purged = purged;
     }
 
+    /// Whether this is the hash that it has there.
+    pub(crate) fn holds(&mut self, level: u32, index: u64, hash: Hash) -> bool {
+        self.hash(level, index).is_ok_and(|held| held == hash)
+    }
+
     /// The tree of the first `size` records, as the cache has it.
     pub(crate) fn tree_at(&mut self, size: u64) -> Option<Tree> {
         merkle::tree_at(self, size).ok()

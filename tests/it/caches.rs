@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use indelible::{AuditLog, Cause, FileStore, LogReader, Receipt};
+use indelible::{AuditLog, Cause, FileStore, LogReader, Receipt, Verifier};
 
 use crate::oracle;
 use crate::scene::*;
@@ -154,6 +154,46 @@ fn the_tree_cache_of_a_purged_log_is_whole_again_after_it_was_lost() {
             let record = LogReader::new(scene.store()).record(seq).expect("a record");
             let leaf = &leaves[usize::try_from(seq).expect("few") * 32..][..32];
             assert_eq!(leaf, record.hash().as_bytes(), "leaf {seq}");
+        }
+    }
+}
+
+#[test]
+fn a_purge_keeps_the_hashes_of_the_records_though_the_cache_was_garbled() {
+    let scene = Scene::new();
+    let open = || {
+        let store = FileStore::new(scene.folder()).segment_size(12_000);
+        scene.builder().open(store).expect("opens")
+    };
+    let log = open();
+    for user in 0..99 {
+        log.append(login(user)).expect("recorded");
+    }
+    let old = log.checkpoint().expect("a checkpoint");
+    for user in 0..500 {
+        log.append(login(user)).expect("recorded");
+    }
+    log.close(SOON).expect("closed");
+    let verifier = Verifier::new(scene.vkey()).trusted(old);
+    for (level, index) in [(0, 10), (0, 100), (0, 300), (1, 0)] {
+        let copy = scene.crash_copy();
+        let path = copy.folder().join("tree").join(level.to_string());
+        let mut content = fs::read(&path).expect("a level");
+        content[32 * index..][..32].fill(0);
+        fs::write(&path, content).expect("written");
+        let log = copy.builder().open(FileStore::new(copy.folder())).expect("opens");
+        assert!(log.purge(520).expect("purged") > 300);
+        let report = verifier.verify_store(&copy.store()).expect("verified");
+        assert!(
+            report.is_sound() && report.notices.is_empty(),
+            "level {level}: {report}"
+        );
+        let kept = fs::read(copy.folder().join("tree/0")).expect("the lowest level");
+        log.close(SOON).expect("closed");
+        for seq in 0..300 {
+            let record = LogReader::new(scene.store()).record(seq).expect("a record");
+            let at = usize::try_from(seq).expect("few") * 32;
+            assert_eq!(kept[at..][..32], *record.hash().as_bytes(), "leaf {seq}");
         }
     }
 }
