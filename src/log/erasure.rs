@@ -4,7 +4,7 @@
 //! opening: by that file, or where it is gone by the announcements themselves, from the position up to which all are
 //! known to be carried out.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
 use std::os::unix::fs::OpenOptionsExt;
@@ -19,7 +19,7 @@ use crate::error::{Cause, Error, Result};
 use crate::event::{Event, recorded_id};
 use crate::json::{self, JsonError, Reader};
 use crate::record::{Line, Record, RecordLine};
-use crate::store::{Eraser, Erasure, LineEnd};
+use crate::store::{Eraser, Erasure, LineEnd, open_file};
 
 impl AuditLog {
     /// Removes the records before `before`, as far as whole segments allow, and keeps what still proves the rest: the
@@ -382,19 +382,15 @@ impl Shared {
 
 fn read_number(path: &Path) -> Option<u64> {
     let mut text = String::new();
-    File::open(path).ok()?.take(20).read_to_string(&mut text).ok()?;
+    let file = open_file(OpenOptions::new().read(true), path).ok()?;
+    file.take(20).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
 
 fn write_private(path: &Path, size: u64) -> io::Result<()> {
     let mut options = OpenOptions::new();
-    options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(path)?
-        .write_all(size.to_string().as_bytes())
+    options.write(true).create(true).truncate(true).mode(0o600);
+    open_file(&options, path)?.write_all(size.to_string().as_bytes())
 }
 
 /// What a record announces, if it announces anything.

@@ -9,6 +9,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use crate::hash::Hash;
+use crate::store::open_file;
 
 /// What stands for an id, in 16 bytes: a UUIDv7 for itself, any other id by half of its SHA-256. Two ids with the same
 /// one cannot be made, and a hit is compared with the record anyway.
@@ -148,7 +149,7 @@ impl RecentFile {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         Ok(Self {
-            file: options.open(folder.join(FILE))?,
+            file: open_file(&options, &folder.join(FILE))?,
             saved,
             unsaved_bytes: 0,
         })
@@ -190,7 +191,8 @@ impl RecentFile {
     pub(super) fn load(folder: &Path, size: u64) -> RecentIds {
         let mut recent = RecentIds::before(size);
         let mut content = Vec::new();
-        let read = File::open(folder.join(FILE)).and_then(|file| file.take(FILE_MAX).read_to_end(&mut content));
+        let file = open_file(OpenOptions::new().read(true), &folder.join(FILE));
+        let read = file.and_then(|file| file.take(FILE_MAX).read_to_end(&mut content));
         if read.is_err() {
             return recent;
         }

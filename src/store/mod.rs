@@ -22,6 +22,7 @@ mod rewrite;
 pub mod testing;
 
 pub use file::FileStore;
+pub(crate) use file::open_file;
 pub use memory::MemoryStore;
 
 /// The hash-chained append-only log. Any number of readers, one writer.

@@ -348,6 +348,8 @@ fn what_is_no_file_and_what_has_no_end_makes_nothing_hang() {
             "segments/00000000000000000000.jsonl",
             "tree/position",
             "tree/0",
+            "tree/ids",
+            "tree/announced",
             "lock",
             "pending",
         ] {

@@ -144,7 +144,7 @@ impl Disk for RealDisk {
 }
 
 /// Opens a file, and nothing else: a pipe would block, a device would never end.
-fn open_file(options: &OpenOptions, path: &Path) -> io::Result<File> {
+pub(crate) fn open_file(options: &OpenOptions, path: &Path) -> io::Result<File> {
     match fs::metadata(path) {
         Ok(found) if !found.is_file() => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file")),
         _ => options.open(path),

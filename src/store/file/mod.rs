@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(crate) use disk::open_file;
 use disk::{Lock, RealDisk};
 use layout::Layout;
 use newest::Newest;
