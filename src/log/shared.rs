@@ -158,8 +158,9 @@ impl Shared {
     ///
     /// # Errors
     ///
-    /// Also where the log ends first.
+    /// Also where the log ends first, and in another process than that of the log's threads.
     pub(super) fn catch_up(&self) -> Result<()> {
+        self.queue.check_process()?;
         match self.tree.catch_up(self.store.as_ref(), |_| !self.is_closing())? {
             true => Ok(()),
             false => Err(self.ended()),
