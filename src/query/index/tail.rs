@@ -37,8 +37,18 @@ impl Tail {
     /// Takes the next lines of the segment, of the records before `size`: a few of them. Gives whether there may be more.
     pub(super) fn bring_up(&mut self, store: &dyn Store, segment: &Segment, size: u64) -> Result<bool> {
         let end = (self as &dyn Index).end();
-        let until = size.min(end + STEP);
-        let mut lines = store.lines(segment, end)?;
+        let taken = self.take_lines(store, segment, size.min(end + STEP));
+        // Also where a line could not be read: those before it count as known.
+        for (hash, record) in self.builder.take_postings() {
+            let posting = u32::try_from(self.postings.len()).unwrap_or(NONE);
+            let before = self.newest.insert(hash, posting).unwrap_or(NONE);
+            self.postings.push((record, before));
+        }
+        taken.map(|()| (self as &dyn Index).end() > end)
+    }
+
+    fn take_lines(&mut self, store: &dyn Store, segment: &Segment, until: u64) -> Result<()> {
+        let mut lines = store.lines(segment, (self as &dyn Index).end())?;
         while let Some(raw) = lines.next_line()? {
             if raw.end != LineEnd::Whole {
                 break;
@@ -51,12 +61,7 @@ impl Tail {
                 _ => {}
             }
         }
-        for (hash, record) in self.builder.take_postings() {
-            let posting = u32::try_from(self.postings.len()).unwrap_or(NONE);
-            let before = self.newest.insert(hash, posting).unwrap_or(NONE);
-            self.postings.push((record, before));
-        }
-        Ok((self as &dyn Index).end() > end)
+        Ok(())
     }
 }
 
