@@ -177,7 +177,9 @@ impl Shared {
     /// The hashes of purged records are nowhere but in the tree cache.
     fn sync_tree(&self, boundary: u64) -> Result<()> {
         self.catch_up()?;
-        self.tree.check(self.store.as_ref(), boundary)?;
+        if !self.tree.check(self.store.as_ref(), boundary, || !self.is_closing())? {
+            return Err(self.ended());
+        }
         self.catch_up()?;
         self.tree()
             .sync(boundary)

@@ -57,27 +57,33 @@ impl LogTree {
     }
 
     /// Compares the hashes of the records before `end` with the records: once those are purged, they are nowhere else. A
-    /// cache that leads to the log's tree can still be garbled below its peaks. Where it is, it is behind again.
-    pub(super) fn check(&self, store: &dyn Store, end: u64) -> Result<()> {
+    /// cache that leads to the log's tree can still be garbled below its peaks. Where it is, it is behind again. Tells
+    /// whether there was time for it: `goes_on` is asked now and then.
+    pub(super) fn check(&self, store: &dyn Store, end: u64, goes_on: impl Fn() -> bool) -> Result<bool> {
         let mut is_whole = self.is_whole();
         let mut tree = tree_at_first(store)?;
         let (first, mut is_right) = (tree.size(), true);
-        walk_near(store, first, end, |leaf| {
-            let (mut cache, hash) = (self.cache(), leaf.hash());
-            is_right &= cache.holds(0, leaf.seq, hash);
-            tree.push_noting(hash, |level, hash| {
-                let index = leaf.seq >> level;
-                // Of what begins before the first record, no more than its root is known.
-                if level.is_multiple_of(8) && index << level >= first {
-                    is_right &= cache.holds(level, index, hash);
-                }
-            });
-        })?;
+        while is_right && tree.size() < end {
+            if !goes_on() {
+                return Ok(false);
+            }
+            walk_near(store, tree.size(), end.min(tree.size() + STEP), |leaf| {
+                let (mut cache, hash) = (self.cache(), leaf.hash());
+                is_right &= cache.holds(0, leaf.seq, hash);
+                tree.push_noting(hash, |level, hash| {
+                    let index = leaf.seq >> level;
+                    // Of what begins before the first record, no more than its root is known.
+                    if level.is_multiple_of(8) && index << level >= first {
+                        is_right &= cache.holds(level, index, hash);
+                    }
+                });
+            })?;
+        }
         if !is_right {
             *is_whole = false;
             self.truncate(store)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Waits until nobody catches up. Once the log has ended, nobody begins to.
