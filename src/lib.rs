@@ -54,6 +54,7 @@
 //! - [`LogReader`], [`Record`], [`Proof`]: reading and proving, in any process.
 //! - [`Query`], [`query`]: asking a log, a page at a time; counting. [`Follower`]: following it live.
 //! - [`Export`], [`export`]: handing records over, as files that verify by themselves.
+//! - [`Retention`], [`retention`]: how long records are kept.
 //! - [`Verifier`], [`Report`], [`Finding`]: what an auditor does.
 //! - [`FileStore`], [`MemoryStore`], [`store`]: where commits live.
 //! - [`Sink`]: where records are delivered. Nothing in this version drives one: call [`Sink::deliver`] yourself.
@@ -91,6 +92,7 @@ pub mod proof;
 pub mod query;
 mod reader;
 mod record;
+pub mod retention;
 pub mod sign;
 pub mod sink;
 pub mod store;
@@ -109,6 +111,7 @@ pub use hash::Hash;
 pub use note::{Origin, VerifierKey};
 pub use proof::Proof;
 pub use query::Query;
+pub use retention::Retention;
 pub use sign::{SignError, Signer, SigningKey};
 
 pub use sink::Sink;

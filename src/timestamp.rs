@@ -262,7 +262,7 @@ fn value_of(digit: u8) -> Option<i64> {
     digit.is_ascii_digit().then(|| i64::from(digit - b'0'))
 }
 
-fn days_in(year: i64, month: i64) -> i64 {
+pub(crate) fn days_in(year: i64, month: i64) -> i64 {
     match month {
         2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
         2 => 28,
@@ -273,7 +273,7 @@ fn days_in(year: i64, month: i64) -> i64 {
 
 /// The days from 1970-01-01 to this day of the Gregorian calendar, counting years from March so that the leap day is
 /// the last of its year.
-fn days_before(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_before(year: i64, month: i64, day: i64) -> i64 {
     let (year, month) = if month > 2 {
         (year, month - 3)
     } else {
@@ -284,7 +284,7 @@ fn days_before(year: i64, month: i64, day: i64) -> i64 {
 }
 
 /// The year, month and day that lies so many days after 1970-01-01: the inverse of [`days_before`].
-fn date_of(days: i64) -> (i64, i64, i64) {
+pub(crate) fn date_of(days: i64) -> (i64, i64, i64) {
     let days = days + MARCH_0000_TO_1970;
     let (cycle, in_cycle) = (days.div_euclid(DAYS_PER_CYCLE), days.rem_euclid(DAYS_PER_CYCLE));
     // Taking the leap days out leaves years of 365 days; the last day of a cycle is one itself.
@@ -308,7 +308,10 @@ fn pair(number: i64) -> [u8; 2] {
 
 const SECONDS_PER_DAY: i64 = 86_400;
 const MICROS_PER_SECOND: i64 = 1_000_000;
-const MICROS_PER_DAY: i64 = SECONDS_PER_DAY * MICROS_PER_SECOND;
+pub(crate) const MICROS_PER_DAY: i64 = SECONDS_PER_DAY * MICROS_PER_SECOND;
+
+/// Days from 1970-01-01 to 10000-01-01, which no [`Timestamp`] reaches.
+pub(crate) const DAYS_BEFORE_YEAR_MAX: i64 = 2_932_897;
 
 /// Days of the 400 years after which the Gregorian calendar repeats.
 const DAYS_PER_CYCLE: i64 = 146_097;

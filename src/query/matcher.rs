@@ -16,7 +16,7 @@ use crate::timestamp::Timestamp;
 
 /// A filter, made ready to look at many records.
 #[derive(Debug)]
-pub(super) struct Matcher<'a> {
+pub(crate) struct Matcher<'a> {
     pub(super) filter: &'a Filter,
     conditions: Vec<(&'a Field, &'a Condition)>,
     /// The conditions that a record must meet, a bit for each.
@@ -36,7 +36,8 @@ enum Literal {
 }
 
 impl<'a> Matcher<'a> {
-    pub(super) fn new(filter: &'a Filter, start: Option<Timestamp>) -> Self {
+    /// `start` is the filter's own, or where its period began.
+    pub(crate) fn new(filter: &'a Filter, start: Option<Timestamp>) -> Self {
         let conditions: Vec<_> = filter.conditions.iter().collect();
         let is_required = |(at, (_, condition)): (usize, &(&Field, &Condition))| match condition.any.is_empty() {
             true => 0,
@@ -58,14 +59,14 @@ impl<'a> Matcher<'a> {
     }
 
     /// Whether a line may be one that matches, by its bytes.
-    pub(super) fn may_match(&self, line: &[u8]) -> bool {
+    pub(crate) fn may_match(&self, line: &[u8]) -> bool {
         self.literals.iter().all(|literal| match literal {
             Literal::Exact(finder) => finder.find(line).is_some(),
             Literal::AnyCase(word) => has_word(line, word),
         })
     }
 
-    pub(super) fn matches(&self, record: &RecordLine<'_>) -> bool {
+    pub(crate) fn matches(&self, record: &RecordLine<'_>) -> bool {
         let mut look = Look {
             matcher: self,
             met: 0,

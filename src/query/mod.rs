@@ -39,6 +39,7 @@ pub use error::QueryError;
 pub use field::Field;
 pub(crate) use index::Indexes;
 pub(crate) use lines::seq_of;
+pub(crate) use matcher::Matcher;
 pub use page::{Found, Gone, Page};
 pub(crate) use scan::{Stepped, answer, each, step};
 
@@ -364,6 +365,17 @@ impl Query {
             return Err(QueryError::new("cursor", Problem::Unpaged));
         }
         self.check()
+    }
+
+    /// Whether it asks for nothing but these fields and a severity.
+    pub(crate) fn asks_only(&self, fields: &[Field]) -> bool {
+        let filter = Filter {
+            conditions: self.filter.conditions.clone(),
+            severity_min: self.filter.severity_min,
+            ..Filter::default()
+        };
+        let others = self.filter.conditions.keys().any(|field| !fields.contains(field));
+        !others && *self == Self { filter, ..Self::new() }
     }
 
     fn add(&mut self, field: Field, value: &str, negated: bool) {
