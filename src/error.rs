@@ -30,7 +30,8 @@ pub enum ErrorKind {
     Reopen,
     /// Another process has the log: wait for it, or stop it.
     WaitForLock,
-    /// A key, path, origin, option or `seq` does not fit: mend the configuration, or the call.
+    /// A key, path, origin, option or `seq` does not fit, or a legal hold is in the way: mend the configuration, or the
+    /// call.
     FixConfiguration,
     /// The log on disk is not what it was: do not write, look at it.
     CallForHelp,
@@ -169,6 +170,14 @@ pub enum Cause {
         /// Its manifest.
         path: PathBuf,
     },
+    /// A legal hold covers a record: nothing was erased or purged.
+    #[error("record {seq} is kept by the legal hold {hold:?}: release it first")]
+    Held {
+        /// The hold's name.
+        hold: String,
+        /// The first record that it covers.
+        seq: u64,
+    },
     /// The log has no such record: it is purged or not recorded yet.
     #[error("no record {seq}: {problem}")]
     NoRecord {
@@ -200,6 +209,7 @@ impl Error {
             | Cause::Configuration { .. }
             | Cause::AlreadyExported { .. }
             | Cause::CheckpointMissing { .. }
+            | Cause::Held { .. }
             | Cause::NoRecord { .. } => ErrorKind::FixConfiguration,
             Cause::Damaged { .. } | Cause::RolledBack { .. } | Cause::Unsupported { .. } => ErrorKind::CallForHelp,
         }

@@ -18,8 +18,10 @@ use super::{AuditLog, Receipt, own};
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, recorded_id};
 use crate::json::{self, JsonError, Reader};
-use crate::record::{Line, Record, RecordLine};
-use crate::store::{Eraser, Erasure, LineEnd, open_file};
+use crate::reader::find_records;
+use crate::record::{Record, RecordLine};
+use crate::retention::Taking;
+use crate::store::{Eraser, Erasure, open_file};
 
 impl AuditLog {
     /// Removes the records before `before`, as far as whole segments allow, and keeps what still proves the rest: the
@@ -29,7 +31,8 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// [`Cause::NoRecord`] where `before` is beyond the log; what [`append`](Self::append) says.
+    /// [`Cause::NoRecord`] where `before` is beyond the log; [`Cause::Held`] where a legal hold covers a record that would
+    /// go; what [`append`](Self::append) says.
     pub fn purge(&self, before: u64) -> Result<u64> {
         self.shared().purge(before)
     }
@@ -40,7 +43,8 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// [`Cause::NoRecord`] where a range goes beyond the log; what [`append`](Self::append) says.
+    /// [`Cause::NoRecord`] where a range goes beyond the log; [`Cause::Held`] where a legal hold covers a record that would
+    /// be erased: then nothing is; what [`append`](Self::append) says.
     pub fn erase_records(
         &self,
         ranges: impl IntoIterator<Item = RangeInclusive<u64>>,
@@ -76,6 +80,15 @@ impl AuditLog {
 enum Announced {
     Purged { before: u64 },
     Erased { ranges: Vec<(u64, u64)>, what: Erasure },
+}
+
+/// What is announced and to be done.
+struct Promised<'a> {
+    receipts: Vec<Receipt>,
+    /// The ranges of an erasure that are announced.
+    ranges: &'a [(u64, u64)],
+    /// Why it is not all that was wanted.
+    failed: Option<Error>,
 }
 
 impl Shared {
@@ -128,19 +141,20 @@ impl Shared {
 
     fn erase(&self, ranges: &[(u64, u64)], what: Erasure, reason: &str) -> Result<Vec<Receipt>> {
         check_not_at_work(self, "erase")?;
-        let mut receipts = Vec::new();
-        for part in ranges.chunks(RANGES_MAX) {
-            let event = own::erased(part, what, reason);
-            let (receipt, ()) = self.with_eraser(|eraser| {
-                self.resume_first(eraser);
-                self.announce_and_do(eraser, event, |eraser| {
-                    self.seal()?;
-                    eraser.erase(part, what)
-                })
-            })?;
-            receipts.push(receipt);
+        if ranges.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(receipts)
+        self.with_eraser(|eraser| {
+            self.resume_first(eraser);
+            let in_force = self.in_force("erase")?;
+            in_force.check(self.store.as_ref(), ranges, Taking::Content(what))?;
+            let promised = self.announce_erasure(eraser, ranges, what, reason)?;
+            drop(in_force);
+            self.do_promised(eraser, promised, |eraser, ranges| {
+                self.seal()?;
+                eraser.erase(ranges, what)
+            })
+        })
     }
 
     fn purge(&self, before: u64) -> Result<u64> {
@@ -165,12 +179,23 @@ impl Shared {
                 return Ok(first);
             };
             self.sync_tree(boundary)?;
-            let (_, first) = self.announce_and_do(eraser, own::purged(boundary), |eraser| {
+            let in_force = self.in_force("purge")?;
+            in_force.check(self.store.as_ref(), &[(first, boundary - 1)], Taking::Everything)?;
+            let receipt = self.announce(eraser, own::purged(boundary))?;
+            drop(in_force);
+            let mut left = first;
+            let promised = Promised {
+                receipts: vec![receipt],
+                ranges: &[],
+                failed: None,
+            };
+            self.do_promised(eraser, promised, |eraser, _| {
                 // A checkpoint of before the purge could not be compared with what it leaves.
                 self.write_place()?;
-                eraser.purge(boundary)
+                left = eraser.purge(boundary)?;
+                Ok(())
             })?;
-            Ok(first)
+            Ok(left)
         })
     }
 
@@ -193,19 +218,47 @@ impl Shared {
         call_host("the store", || step(eraser))
     }
 
-    /// Announces, then does what was announced. What fails half-way is left to the next opening, whatever is done until
-    /// then.
-    fn announce_and_do<T>(
+    /// Announces an erasure, in as many records as it takes.
+    fn announce_erasure<'a>(
         &self,
         eraser: &mut dyn Eraser,
-        event: Event,
-        step: impl FnOnce(&mut dyn Eraser) -> Result<T>,
-    ) -> Result<(Receipt, T)> {
-        let receipt = self.announce(eraser, event)?;
-        let done = call_host("the store", || step(eraser));
-        let done = done.inspect_err(|_| self.is_all_carried_out.store(false, Relaxed))?;
-        self.carried_out(eraser, receipt.size)?;
-        Ok((receipt, done))
+        ranges: &'a [(u64, u64)],
+        what: Erasure,
+        reason: &str,
+    ) -> Result<Promised<'a>> {
+        let (mut receipts, mut count, mut failed) = (Vec::new(), 0, None);
+        for part in ranges.chunks(RANGES_MAX) {
+            match self.announce(eraser, own::erased(part, what, reason)) {
+                Ok(receipt) => receipts.push(receipt),
+                Err(error) if count == 0 => return Err(error),
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+            count += part.len();
+        }
+        let ranges = ranges.get(..count).unwrap_or(ranges);
+        Ok(Promised {
+            receipts,
+            ranges,
+            failed,
+        })
+    }
+
+    /// Does what was announced. What fails half-way is left to the next opening, whatever is done until then.
+    fn do_promised(
+        &self,
+        eraser: &mut dyn Eraser,
+        promised: Promised<'_>,
+        step: impl FnOnce(&mut dyn Eraser, &[(u64, u64)]) -> Result<()>,
+    ) -> Result<Vec<Receipt>> {
+        let done = call_host("the store", || step(eraser, promised.ranges));
+        done.inspect_err(|_| self.is_all_carried_out.store(false, Relaxed))?;
+        if let Some(last) = promised.receipts.last() {
+            self.carried_out(eraser, last.size)?;
+        }
+        promised.failed.map_or(Ok(promised.receipts), Err)
     }
 
     /// Names the announcement in `pending`, then makes it.
@@ -306,57 +359,28 @@ impl Shared {
         Ok(self.announcements(0, size, None)?.0)
     }
 
-    /// The announcements among the records of a range, and whether the one that `pending` names is among them. They are
-    /// looked for by bytes first, since this may go over the whole log.
+    /// The announcements among the records of a range, and whether the one that `pending` names is among them.
     fn announcements(&self, from: u64, size: u64, pending: Option<&[u8]>) -> Result<(Vec<u64>, bool)> {
-        let own = memchr::memmem::Finder::new(b"\"audit_log.p");
-        let own_record = memchr::memmem::Finder::new(b"\"audit_log.record.erased\"");
         let named = pending.and_then(recorded_id);
         let (mut found, mut has_pending) = (Vec::new(), false);
-        let segments = self.store.segments()?;
-        let beginning = segments.iter().rposition(|segment| segment.first <= from).unwrap_or(0);
-        for segment in segments.iter().skip(beginning) {
-            let mut lines = self.store.lines(segment, from.max(segment.first))?;
-            while let Some(raw) = lines.next_line()? {
-                if self.is_closing() {
-                    return Err(self.ended());
-                }
-                if raw.end != LineEnd::Whole {
-                    break;
-                }
-                if own.find(raw.bytes).is_none() && own_record.find(raw.bytes).is_none() {
-                    continue;
-                }
-                if let Ok(Line::Record(record)) = Line::parse(raw.bytes)
-                    && (from..size).contains(&record.seq)
-                    && Record::from_line(raw.bytes)
-                        .ok()
-                        .and_then(|record| announced(&record))
-                        .is_some()
-                {
-                    found.push(record.seq);
-                    has_pending |= named.is_some() && recorded_id(record.event) == named;
-                }
+        let goes_on = || match self.is_closing() {
+            true => Err(self.ended()),
+            false => Ok(()),
+        };
+        find_records(self.store.as_ref(), from..size, &ANNOUNCED, goes_on, |record| {
+            if announced(&record).is_some() {
+                found.push(record.seq());
+                let id = record.event_json().and_then(|event| recorded_id(event.as_bytes()));
+                has_pending |= named.is_some() && id == named;
             }
-        }
+        })?;
         Ok((found, has_pending))
     }
 
     /// Does what an announcement says, once it is shown that the log's newest checkpoint covers it.
     fn carry_out(&self, eraser: &mut dyn Eraser, seq: u64) -> Result<()> {
-        let (newest, vkey) = {
-            // No rotation comes between.
-            let core = self.core();
-            (self.follow.newest(), core.signer.vkey().clone())
-        };
-        let Some(newest) = newest else { return Ok(()) };
-        // Without the cache, the proof is made from the log.
-        let _ = self.catch_up();
-        let size = newest.checkpoint().size();
-        let view = self.tree().view(size).ok();
-        let record = crate::reader::record_at(self.store.as_ref(), seq, size)?;
-        let proof = crate::reader::prove(self.store.as_ref(), seq, newest, view)?;
-        if proof.verify(record.hash(), &vkey).is_err() {
+        let record = crate::reader::record_at(self.store.as_ref(), seq, self.numbers.size())?;
+        if !self.is_covered(&record)? {
             return Err(Error::damaged(
                 "segments",
                 None,
@@ -379,6 +403,23 @@ impl Shared {
             // An announcement that breaks the rules covers nothing.
             _ => Ok(()),
         }
+    }
+}
+
+impl Shared {
+    /// Whether the log's newest checkpoint covers a record, by a proof: only then what it says counts (FORMAT §7).
+    pub(super) fn is_covered(&self, record: &Record) -> Result<bool> {
+        let (newest, vkey) = {
+            // No rotation comes between.
+            let core = self.core();
+            (self.follow.newest(), core.signer.vkey().clone())
+        };
+        let Some(newest) = newest else { return Ok(false) };
+        // Without the cache, the proof is made from the log.
+        let _ = self.catch_up();
+        let view = self.tree().view(newest.checkpoint().size()).ok();
+        let proof = crate::reader::prove(self.store.as_ref(), record.seq(), newest, view)?;
+        Ok(proof.verify(record.hash(), &vkey).is_ok())
     }
 }
 
@@ -440,6 +481,13 @@ fn read_ranges(value: &mut Reader<'_>) -> Result<Vec<(u64, u64)>, JsonError> {
     })?;
     Ok(ranges)
 }
+
+/// What stands in the line of an announcement.
+const ANNOUNCED: [&str; 3] = [
+    "\"audit_log.purged\"",
+    "\"audit_log.record.erased\"",
+    "\"audit_log.personal_data.erased\"",
+];
 
 /// How many ranges one announcement names: with two ends of 16 digits each they fit the hashed form of a record.
 const RANGES_MAX: usize = 1_000;

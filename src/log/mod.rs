@@ -14,6 +14,7 @@ mod entropy;
 mod erasure;
 mod exporting;
 mod follow;
+mod holds;
 mod numbers;
 mod opening;
 mod own;

@@ -83,6 +83,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         tree,
         indexes: Arc::new(Indexes::of_writer()),
         eraser: Mutex::new(Some(eraser)),
+        in_force: Mutex::default(),
         numbers: Numbers::new(size),
         follow: Follow::default(),
         vkey: Mutex::new(vkey),

@@ -1,8 +1,8 @@
 //! The events that the log records about itself (FORMAT §2, §6, §7, §8).
 
-use crate::event::{Event, action};
+use crate::event::{Actor, Event, action};
 use crate::note::{Origin, VerifierKey};
-use crate::query::Query;
+use crate::query::{Filter, Query};
 use crate::record::RecordLine;
 use crate::store::{Erasure, Moved};
 
@@ -114,6 +114,26 @@ pub(super) fn erased(ranges: &[(u64, u64)], what: Erasure, reason: &str) -> Even
     };
     Event::of_log(action)
         .metadata("ranges", ranges)
+        .metadata("reason", reason)
+}
+
+/// A legal hold is in force from here on. It is found again by this: the filter is whole.
+pub(super) fn hold_placed(name: &str, filter: &Filter, reason: &str, by: Actor) -> Event {
+    let event = Event::of_log(action::AUDIT_LOG_LEGAL_HOLD_PLACED)
+        .actor(by)
+        .metadata("name", name)
+        .metadata("reason", reason);
+    match filter.is_personal() {
+        true => event.personal_metadata("filter", filter.to_string()),
+        false => event.metadata("filter", filter.to_string()),
+    }
+}
+
+/// A legal hold is in force no more.
+pub(super) fn hold_released(name: &str, reason: &str, by: Actor) -> Event {
+    Event::of_log(action::AUDIT_LOG_LEGAL_HOLD_RELEASED)
+        .actor(by)
+        .metadata("name", name)
         .metadata("reason", reason)
 }
 

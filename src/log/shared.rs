@@ -22,6 +22,7 @@ use crate::event::{Event, Redaction};
 use crate::note::{Origin, VerifierKey};
 use crate::query::Indexes;
 use crate::reader::tree::TreeCache;
+use crate::retention::InForce;
 use crate::store::{Eraser, Store};
 
 /// What all parts of an open log share.
@@ -36,6 +37,7 @@ pub(crate) struct Shared {
     pub(super) tree: LogTree,
     pub(super) indexes: Arc<Indexes>,
     pub(super) eraser: Mutex<Option<Box<dyn Eraser>>>,
+    pub(super) in_force: Mutex<InForce>,
     pub(super) numbers: Numbers,
     pub(super) follow: Follow,
     /// The key in force, for who asks while a signer is waited for.

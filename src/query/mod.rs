@@ -104,6 +104,11 @@ impl Filter {
         !self.words.is_empty() || self.conditions.keys().any(Field::is_personal)
     }
 
+    /// When its time begins, where that does not depend on when it is asked.
+    pub(crate) fn start(&self) -> Option<Timestamp> {
+        self.start
+    }
+
     /// Whether it takes every record of a range of `seq`.
     pub(crate) fn is_range(&self) -> bool {
         let Self { seq_from, seq_to, .. } = *self;
@@ -132,7 +137,7 @@ impl Filter {
     /// The same with the beginning of its period in the place of the period.
     pub(crate) fn at(mut self, now: SystemTime) -> Self {
         if let Some(last) = self.last.take() {
-            self.start = Some(Timestamp::from(now.checked_sub(last).unwrap_or(SystemTime::UNIX_EPOCH)));
+            self.start = Some(beginning(now, last));
         }
         self
     }
@@ -384,6 +389,11 @@ impl Query {
             Err(problem) => _ = self.problem.get_or_insert(problem),
         }
     }
+}
+
+/// When a period began that ends now.
+fn beginning(now: SystemTime, last: Duration) -> Timestamp {
+    Timestamp::from(now.checked_sub(last).unwrap_or(SystemTime::UNIX_EPOCH))
 }
 
 /// How many records a page has unless told otherwise, and at most.

@@ -12,7 +12,6 @@ use super::{Filter, Order, Query};
 use crate::error::{Cause, Result};
 use crate::record::Record;
 use crate::store::Store;
-use crate::timestamp::Timestamp;
 
 /// Answers a query over the first `size` records of a log. `now` is when a period that the query names ends.
 pub(crate) fn answer(store: &dyn Store, indexes: &Indexes, query: &Query, size: u64, now: SystemTime) -> Result<Page> {
@@ -23,7 +22,7 @@ pub(crate) fn answer(store: &dyn Store, indexes: &Indexes, query: &Query, size: 
     let cursor = cursor.transpose().map_err(Cause::InvalidQuery)?;
     let start = match (cursor, filter.last) {
         (Some(cursor), _) => cursor.start,
-        (None, Some(last)) => Some(Timestamp::from(now.checked_sub(last).unwrap_or(SystemTime::UNIX_EPOCH))),
+        (None, Some(last)) => Some(super::beginning(now, last)),
         (None, None) => filter.start,
     };
     let mut wanted = filter.range(size);

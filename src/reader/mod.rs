@@ -20,11 +20,12 @@ use crate::merkle::{self, HashReader, ProofError};
 use crate::proof::Proof;
 use crate::query::{self, CountBy, Counts, Found, Indexes, Page, Query};
 use crate::record::{Line, Record};
+use crate::retention::{Hold, InForce};
 use crate::store::{LineEnd, Lines, Segment, Store};
 use paths::no_such_tree;
 pub(crate) use paths::{consistency, paths, ready_cache};
 use tree::TreeCache;
-pub(crate) use walk::{Leaf, first, push, tree_at_first, tree_before, walk_near};
+pub(crate) use walk::{Leaf, find_records, first, push, tree_at_first, tree_before, walk_near};
 
 /// Reads a log: records, the newest checkpoint, proofs. It verifies nothing: a `Verifier` does.
 ///
@@ -230,6 +231,18 @@ impl LogReader {
         source.write(export, &mut to, Path::new("the writer"))
     }
 
+    /// The legal holds in force, in the order in which they were placed. The log is gone over for them.
+    ///
+    /// # Errors
+    ///
+    /// Where the log cannot be read.
+    pub fn holds(&self) -> Result<Vec<Hold>> {
+        let size = self
+            .checkpoint()?
+            .map_or(0, |checkpoint| checkpoint.checkpoint().size());
+        Ok(in_force(self.store.as_ref(), size)?.holds().cloned().collect())
+    }
+
     /// A proof that one record is in the log: with the record and the vkey it verifies with nothing else (C2SP
     /// tlog-proof, FORMAT §10).
     ///
@@ -356,6 +369,19 @@ fn lines_near(store: &dyn Store, mut wanted: impl FnMut(u64) -> u64) -> Result<O
         }
         None => Ok(None),
     }
+}
+
+/// What the first `size` records of a log say is in force.
+pub(crate) fn in_force(store: &dyn Store, size: u64) -> Result<InForce> {
+    let mut in_force = InForce::default();
+    find_records(
+        store,
+        0..size,
+        &InForce::TEXTS,
+        || Ok(()),
+        |record| in_force.take(&record),
+    )?;
+    Ok(in_force)
 }
 
 /// A record of a log that has `size` of them.

@@ -3,12 +3,15 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::Range;
+
+use memchr::memmem::Finder;
 
 use super::tree::TreeCache;
 use crate::error::{Cause, Error, Result};
 use crate::hash::Hash;
 use crate::merkle::{HashReader, ProofError, Tree};
-use crate::record::{Header, Line, RecordLine};
+use crate::record::{Header, Line, Record, RecordLine};
 use crate::store::{LineEnd, Segment, Store};
 
 /// A record on the way.
@@ -100,6 +103,55 @@ fn walk_segment(
         next += 1;
     }
     Ok(next)
+}
+
+/// Visits the records in a range in whose lines one of some texts stands. They are looked for by bytes, since this may
+/// go over the whole log; what is purged is passed over. `goes_on` is asked now and then.
+pub(crate) fn find_records(
+    store: &dyn Store,
+    range: Range<u64>,
+    texts: &[&str],
+    goes_on: impl Fn() -> Result<()>,
+    mut visit: impl FnMut(Record),
+) -> Result<()> {
+    let texts: Vec<Finder<'_>> = texts.iter().map(Finder::new).collect();
+    let (mut next, mut gone) = (range.start, None);
+    while next < range.end {
+        let segments = store.segments()?;
+        let after = segments.partition_point(|segment| segment.first <= next).max(1);
+        let Some(segment) = segments.get(after - 1).filter(|segment| segment.first < range.end) else {
+            break;
+        };
+        next = next.max(segment.first);
+        let mut lines = match store.lines(segment, next) {
+            Ok(lines) => lines,
+            // It was purged since it was listed.
+            Err(_) if gone != Some(segment.first) => {
+                gone = Some(segment.first);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
+        let mut number = 0_u64;
+        while let Some(raw) = lines.next_line()?.filter(|raw| raw.end == LineEnd::Whole) {
+            if number.is_multiple_of(ASK_EVERY) {
+                goes_on()?;
+            }
+            number += 1;
+            if texts.iter().all(|text| text.find(raw.bytes).is_none()) {
+                continue;
+            }
+            if let Ok(Line::Record(record)) = Line::parse(raw.bytes)
+                && (next..range.end).contains(&record.seq)
+                && let Ok(record) = Record::from_line(raw.bytes)
+            {
+                next = record.seq() + 1;
+                visit(record);
+            }
+        }
+        next = segments.get(after).map_or(range.end, |segment| segment.first.max(next));
+    }
+    Ok(())
 }
 
 /// The tree of the records that are purged: the peaks that the first segment's header holds.
@@ -263,6 +315,9 @@ impl HashReader for Nodes {
         Ok(*self.0.entry((level, index)).or_insert(Hash::ZERO))
     }
 }
+
+/// After so many lines it is asked whether to go on.
+const ASK_EVERY: u64 = 256;
 
 /// So many hashes are read into memory for a proof (2 MiB); for more, the log is gone over in constant memory.
 const IN_MEMORY_MAX: u64 = 65_536;

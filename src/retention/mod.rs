@@ -1,13 +1,15 @@
 //! How long records are kept: periods, rules, legal holds.
 //!
 //! A [`Retention`] says for each record when it is over: a default, and [`Rule`]s by tenant, action, category or
-//! severity. Of several rules that are for a record, the longest wins. [`Period`] is a length of time on the calendar.
+//! severity. Of several rules that are for a record, the longest wins. [`Period`] is a length of time on the calendar. A [`Hold`]
+//! keeps records whatever a retention says.
 //!
 //! Time is that at which the log took the record (`recorded_at`), so that no host's clock shortens a period.
 
 #![warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
 
 mod error;
+mod hold;
 mod period;
 mod rule;
 
@@ -15,6 +17,8 @@ use std::fmt;
 use std::str::FromStr;
 
 pub use error::RetentionError;
+pub use hold::Hold;
+pub(crate) use hold::{InForce, Taking};
 pub use period::Period;
 pub use rule::Rule;
 
@@ -88,6 +92,8 @@ impl Retention {
     }
 
     /// When a record is over; `None` for never. Nothing is left to keep of one that is erased: it is `None` too.
+    ///
+    /// Legal holds are not looked at: they may keep it longer.
     ///
     /// ```
     /// use indelible::{Actor, AuditLog, Event, MemoryStore, SigningKey, action};

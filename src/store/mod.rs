@@ -254,7 +254,7 @@ pub trait Eraser: fmt::Debug + Send {
     /// What a crash interrupted, as it was given to [`Eraser::set_pending`].
     fn pending(&mut self) -> Result<Option<Vec<u8>>>;
 
-    /// Erases content of the records in `ranges`, both ends inclusive, in sealed segments. Those that are erased
+    /// Erases content of the records in `ranges`, both ends inclusive, in order and apart, in sealed segments. Those that are erased
     /// already stay so; each hash stays the same. Durable when this returns.
     fn erase(&mut self, ranges: &[(u64, u64)], what: Erasure) -> Result<()>;
 

@@ -7,8 +7,8 @@ use crate::proof::Proof;
 use crate::record::{Line, Personal, write_erased};
 use crate::store::Erasure;
 
-/// Appends `line` with its LF to `out`, erased as `what` says if it is a record in `ranges`. Tells whether it was
-/// changed.
+/// Appends `line` with its LF to `out`, erased as `what` says if it is a record in `ranges`, which are in order and
+/// apart. Tells whether it was changed.
 pub(super) fn erase_line(out: &mut Vec<u8>, line: &[u8], ranges: &[(u64, u64)], what: Erasure) -> bool {
     let changed = match Line::parse(line) {
         Ok(Line::Record(record)) if contains(ranges, record.seq) => match (what, record.personal) {
@@ -31,13 +31,14 @@ pub(super) fn erase_line(out: &mut Vec<u8>, line: &[u8], ranges: &[(u64, u64)], 
     changed
 }
 
-/// Whether any record from `first` to before `end` is in `ranges`.
+/// Whether any record from `first` to before `end` is in `ranges`, which are in order and apart.
 pub(super) fn overlaps(ranges: &[(u64, u64)], first: u64, end: u64) -> bool {
-    ranges.iter().any(|(from, to)| *from < end && *to >= first)
+    let next = ranges.partition_point(|(_, to)| *to < first);
+    ranges.get(next).is_some_and(|(from, _)| *from < end)
 }
 
 fn contains(ranges: &[(u64, u64)], seq: u64) -> bool {
-    ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq))
+    overlaps(ranges, seq, seq + 1)
 }
 
 /// Finds the rotations in a segment that is about to be purged, each with the proof that is kept in `keys/` (FORMAT

@@ -17,6 +17,7 @@ mod export;
 mod export_folder;
 mod follow;
 mod foreign;
+mod holds;
 mod ids;
 mod live;
 mod oracle;

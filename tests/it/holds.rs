@@ -1,0 +1,194 @@
+//! Legal holds: what they cover stays, whoever wants it gone, and they are found again in the log alone.
+
+use std::fs;
+use std::time::Duration;
+
+use indelible::query::Field;
+use indelible::{Actor, AuditLog, Cause, Error, ErrorKind, FileStore, LogReader, MemoryStore, Query};
+
+use crate::oracle;
+use crate::scene::*;
+
+fn store(scene: &Scene) -> FileStore {
+    FileStore::new(scene.folder()).segment_size(6_000)
+}
+
+/// A log of so many logins from `seq` 2 on, in segments of about a dozen, of three users in turn.
+fn log_of(scene: &Scene, count: u64) -> AuditLog {
+    let log = scene.builder().open(store(scene)).expect("opens");
+    for seq in 2..2 + count {
+        let receipt = log.append(login(seq % 3).tenant("org_1")).expect("recorded");
+        assert_eq!(receipt.seq, seq);
+    }
+    log
+}
+
+fn bob() -> Actor {
+    Actor::admin("usr_bob").email("bob@personal.example")
+}
+
+fn of_user(user: u64) -> Query {
+    Query::new().actor_id(format!("usr_{user}"))
+}
+
+#[track_caller]
+fn held<T: std::fmt::Debug>(result: Result<T, Error>, hold: &str, seq: u64) {
+    let error = result.expect_err("a hold covers it");
+    assert!(
+        matches!(error.cause(), Cause::Held { hold: by, seq: at } if by == hold && *at == seq),
+        "{error}"
+    );
+    assert_eq!(error.kind(), ErrorKind::FixConfiguration);
+    assert!(error.to_string().contains(hold), "{error}");
+}
+
+#[test]
+fn what_a_hold_covers_is_neither_erased_nor_purged_until_it_is_released() {
+    let scene = Scene::new();
+    let log = log_of(&scene, 60);
+    assert!(log.holds().expect("readable").is_empty());
+    let placed = log
+        .place_hold("case 17", &of_user(1), "lawsuit", bob())
+        .expect("placed");
+    let size = log.state().size;
+    held(log.erase_records([2..=20], "retention"), "case 17", 4);
+    held(log.erase_personal_data([2..=3, 6..=7], "request"), "case 17", 7);
+    held(log.purge(40), "case 17", 4);
+    assert_eq!(log.state().size, size, "nothing was announced");
+    for seq in 2..62 {
+        let record = log.reader().record(seq).expect("a record");
+        assert!(record.personal_json().is_some(), "{seq}");
+    }
+    // What it does not cover goes.
+    log.erase_records([2..=3, 5..=6], "retention").expect("erased");
+    log.erase_personal_data([8..=9], "request").expect("erased");
+    // What is recorded later is covered too.
+    let later = log.append(login(1)).expect("recorded").seq;
+    held(log.erase_records([later..=later], "request"), "case 17", later);
+
+    let holds = log.holds().expect("readable");
+    assert_eq!(holds.len(), 1);
+    assert_eq!((holds[0].name.as_str(), holds[0].seq), ("case 17", placed.seq));
+    assert_eq!(holds[0].filter.as_deref(), Some("actor_id=usr_1"));
+    assert_eq!((holds[0].reason.as_str(), holds[0].by.as_str()), ("lawsuit", "usr_bob"));
+
+    log.release_hold("case 17", "settled", bob()).expect("released");
+    assert!(log.holds().expect("readable").is_empty());
+    log.erase_records([2..=20], "retention").expect("erased");
+    assert!(log.purge(40).expect("purged") > 20);
+    log.close(SOON).expect("closed");
+    let sound = oracle::check(&store(&scene), &scene.vkey());
+    let placed = &sound.of("audit_log.legal_hold.placed")[0];
+    assert_eq!(placed.event["metadata"]["name"], "case 17");
+    assert_eq!(placed.event["actor"]["id"], "usr_bob");
+    let released = &sound.of("audit_log.legal_hold.released")[0];
+    assert_eq!(released.event["metadata"]["reason"], "settled");
+}
+
+#[test]
+fn holds_are_found_again_whatever_becomes_of_the_caches() {
+    let scene = Scene::new();
+    let log = log_of(&scene, 40);
+    log.place_hold("a", &of_user(0), "lawsuit", bob()).expect("placed");
+    log.place_hold("b", &of_user(1), "lawsuit", bob()).expect("placed");
+    log.place_hold("c", &Query::new().tenant("org_2"), "audit", bob())
+        .expect("placed");
+    log.release_hold("a", "settled", bob()).expect("released");
+    let holds = log.holds().expect("readable");
+    log.close(SOON).expect("closed");
+    for without_caches in [false, true] {
+        if without_caches {
+            fs::remove_dir_all(scene.folder().join("tree")).expect("removed");
+        }
+        assert_eq!(LogReader::new(store(&scene)).holds().expect("readable"), holds);
+        let log = scene.builder().open(store(&scene)).expect("opens");
+        held(log.erase_records([2..=30], "retention"), "b", 4);
+        assert_eq!(log.holds().expect("readable"), holds);
+        log.erase_records([2..=3], "retention").expect("erased");
+        log.place_hold("a", &of_user(2), "again", bob()).expect("placed");
+        held(log.erase_records([5..=5], "retention"), "a", 5);
+        log.release_hold("a", "settled", bob()).expect("released");
+        log.close(SOON).expect("closed");
+    }
+    oracle::check(&store(&scene), &scene.vkey());
+}
+
+#[test]
+fn the_record_that_places_a_hold_keeps_what_it_says() {
+    let scene = Scene::new();
+    let log = log_of(&scene, 20);
+    let query = Query::new().with(Field::ActorEmail, "1@personal.example");
+    let seq = log.place_hold("by mail", &query, "lawsuit", bob()).expect("placed").seq;
+    assert!(
+        !log.reader()
+            .record(seq)
+            .expect("a record")
+            .event_json()
+            .expect("event")
+            .contains("@"),
+        "a filter on personal data is personal"
+    );
+    for number in 0..40 {
+        log.append(login(format!("other{number}"))).expect("recorded");
+    }
+    held(log.erase_personal_data([seq..=seq], "request"), "by mail", seq);
+    held(log.purge(log.state().size), "by mail", seq);
+    held(log.erase_records([4..=4], "request"), "by mail", 4);
+    // A record without the person's address is not known to be theirs.
+    log.erase_records([5..=6], "request").expect("erased");
+    let log = {
+        log.close(SOON).expect("closed");
+        scene.builder().open(store(&scene)).expect("opens")
+    };
+    held(log.erase_records([4..=4], "request"), "by mail", 4);
+    log.release_hold("by mail", "settled", bob()).expect("released");
+    log.erase_personal_data([seq..=seq], "request").expect("erased");
+    log.erase_records([4..=4], "request").expect("erased");
+    log.close(SOON).expect("closed");
+    oracle::check(&store(&scene), &scene.vkey());
+}
+
+#[test]
+fn a_hold_without_a_filter_covers_everything_and_one_by_time_its_time() {
+    let log = memory_log();
+    let first = log.append(login(1)).expect("recorded").seq;
+    std::thread::sleep(Duration::from_millis(1_200));
+    let recent = log.append(login(1)).expect("recorded").seq;
+    log.place_hold("recent", &Query::new().last(Duration::from_secs(1)), "breach", bob())
+        .expect("placed");
+    std::thread::sleep(Duration::from_millis(1_100));
+    // Its period does not move on.
+    held(log.erase_personal_data([first..=recent], "request"), "recent", recent);
+    log.erase_personal_data([first..=first], "request").expect("erased");
+    log.place_hold("all", &Query::new(), "breach", bob()).expect("placed");
+    held(log.erase_personal_data([first..=first], "request"), "all", first);
+    assert_eq!(log.holds().expect("readable")[1].filter.as_deref(), Some(""));
+}
+
+#[test]
+fn a_hold_that_is_none_is_refused() {
+    let log = in_memory(&TestSigner::new()).open(MemoryStore::new()).expect("opens");
+    let size = log.state().size;
+    let long = "x".repeat(129);
+    for name in ["", "a\nb", long.as_str()] {
+        let error = log.place_hold(name, &Query::new(), "none", bob()).expect_err("no name");
+        assert!(
+            matches!(error.cause(), Cause::Configuration { option: "hold", .. }),
+            "{error}"
+        );
+    }
+    let wrong = Query::new().with(Field::Outcome, "lost");
+    let error = log.place_hold("a", &wrong, "none", bob()).expect_err("no query");
+    assert!(matches!(error.cause(), Cause::InvalidQuery(_)), "{error}");
+    let error = log
+        .place_hold("a", &Query::new(), &"x".repeat(70_000), bob())
+        .expect_err("too long");
+    assert!(matches!(error.cause(), Cause::InvalidEvent(_)), "{error}");
+    log.release_hold("a", "none", bob()).expect_err("none in force");
+    assert_eq!(log.state().size, size);
+    log.place_hold("a", &Query::new(), "one", bob()).expect("placed");
+    let error = log.place_hold("a", &Query::new(), "two", bob()).expect_err("in force");
+    assert!(error.to_string().contains("release it first"), "{error}");
+    log.close(SOON).expect("closed");
+    log.holds().expect_err("closed");
+}
