@@ -54,7 +54,7 @@
 //! - [`LogReader`], [`Record`], [`Proof`]: reading and proving, in any process.
 //! - [`Query`], [`query`]: asking a log, a page at a time; counting. [`Follower`]: following it live.
 //! - [`Export`], [`export`]: handing records over, as files that verify by themselves.
-//! - [`Retention`], [`retention`]: how long records are kept.
+//! - [`Retention`], [`retention`]: how long records are kept, and legal holds.
 //! - [`Verifier`], [`Report`], [`Finding`]: what an auditor does.
 //! - [`FileStore`], [`MemoryStore`], [`store`]: where commits live.
 //! - [`Sink`]: where records are delivered. Nothing in this version drives one: call [`Sink::deliver`] yourself.
@@ -100,7 +100,7 @@ pub mod timestamp;
 pub mod verify;
 
 pub use event::{Action, Actor, Change, Context, Event, Outcome, Severity, Target, action};
-pub use log::{Append, AuditLog, Builder, Clock, LogState, Receipt, SystemClock, Ticket};
+pub use log::{Append, AuditLog, Builder, Clock, LogState, Receipt, RetentionState, SystemClock, Ticket};
 pub use reader::{LogReader, Records};
 pub use record::Record;
 

@@ -10,6 +10,7 @@ use super::{AuditLog, opening};
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Error, Result};
 use crate::event::{Limits, Redaction};
+use crate::retention::Retention;
 use crate::sign::Signer;
 use crate::store::Store;
 
@@ -42,6 +43,9 @@ pub(super) enum PlaceOption {
 /// Is told of failures that no caller would see.
 type Callback = Box<dyn Fn(&Error) + Send + Sync>;
 
+/// Gives the first record that is still needed.
+type Position = Box<dyn Fn() -> u64 + Send + Sync>;
+
 /// What does not decide whether the log opens.
 pub(super) struct Options {
     pub(super) accept_missing_checkpoint: bool,
@@ -57,6 +61,8 @@ pub(super) struct Options {
     pub(super) redaction: Redaction,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) on_error: Option<Callback>,
+    pub(super) retention: Option<(Retention, Duration)>,
+    pub(super) keep_for: Vec<(String, Position)>,
 }
 
 impl std::fmt::Debug for Options {
@@ -83,6 +89,8 @@ impl Builder {
             redaction: Redaction::default(),
             clock: Arc::new(SystemClock),
             on_error: None,
+            retention: None,
+            keep_for: Vec::new(),
         };
         Self {
             origin,
@@ -204,6 +212,23 @@ impl Builder {
     /// hold it by a [`Weak`](std::sync::Weak) of your own.
     pub fn on_error(mut self, callback: impl Fn(&Error) + Send + Sync + 'static) -> Self {
         self.options.on_error = Some(Box::new(callback));
+        self
+    }
+
+    /// Applies a retention in the background: once the log is open, and then so long after each run, until it is closed
+    /// ([`AuditLog::apply_retention`]). What fails is told to [`on_error`](Self::on_error), and tried again by the next
+    /// run. Each run writes the segments anew in which single records are over by then: a day is a good interval.
+    pub fn retention(mut self, retention: Retention, every: Duration) -> Self {
+        self.options.retention = Some((retention, every));
+        self
+    }
+
+    /// Keeps records until a sink or an export has got them: `position` gives the first `seq` that it still needs. No
+    /// retention and no [`purge`](AuditLog::purge) takes a record from there on, but for
+    /// [`Retention::delivery_limit`]; what is erased by hand goes. It is called for each purge and at the beginning of
+    /// each run of a retention, and must not wait for the log. A panic in it is an error of that run.
+    pub fn keep_for(mut self, name: impl Into<String>, position: impl Fn() -> u64 + Send + Sync + 'static) -> Self {
+        self.options.keep_for.push((name.into(), Box::new(position)));
         self
     }
 

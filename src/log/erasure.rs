@@ -12,22 +12,24 @@ use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
+use super::announced::{ANNOUNCED, Announced, announced};
 use super::shared::Shared;
 use super::work::{Work, call_host, check_not_at_work};
 use super::{AuditLog, Receipt, own};
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, recorded_id};
-use crate::json::{self, JsonError, Reader};
+use crate::json;
 use crate::reader::find_records;
 use crate::record::{Record, RecordLine};
-use crate::retention::Taking;
+use crate::retention::{InForce, Taking};
 use crate::store::{Eraser, Erasure, open_file};
 
 impl AuditLog {
     /// Removes the records before `before`, as far as whole segments allow, and keeps what still proves the rest: the
     /// tiles of their tree, and the rotations of the key. Gives the first record that is left.
     ///
-    /// It is announced in the log first (`audit_log.purged`).
+    /// It is announced in the log first (`audit_log.purged`). What a sink or an export still has to get stays
+    /// ([`Builder::keep_for`](crate::Builder::keep_for)).
     ///
     /// # Errors
     ///
@@ -73,13 +75,6 @@ impl AuditLog {
         let ranges = self.shared().ranges(ranges)?;
         self.shared().erase(&ranges, Erasure::PersonalData, reason)
     }
-}
-
-/// What an announcement says is done.
-#[derive(Debug, PartialEq, Eq)]
-enum Announced {
-    Purged { before: u64 },
-    Erased { ranges: Vec<(u64, u64)>, what: Erasure },
 }
 
 /// What is announced and to be done.
@@ -144,16 +139,34 @@ impl Shared {
         if ranges.is_empty() {
             return Ok(Vec::new());
         }
+        let may = |in_force: &InForce| {
+            in_force.check(self.store.as_ref(), ranges, Taking::Content(what))?;
+            Ok(true)
+        };
+        Ok(self.erase_if(ranges, what, reason, may)?.unwrap_or_default())
+    }
+
+    /// Erases, unless `may` does not want it by what is in force; then this is `None`.
+    pub(super) fn erase_if(
+        &self,
+        ranges: &[(u64, u64)],
+        what: Erasure,
+        reason: &str,
+        may: impl FnOnce(&InForce) -> Result<bool>,
+    ) -> Result<Option<Vec<Receipt>>> {
         self.with_eraser(|eraser| {
             self.resume_first(eraser);
             let in_force = self.in_force("erase")?;
-            in_force.check(self.store.as_ref(), ranges, Taking::Content(what))?;
+            if !may(&in_force)? {
+                return Ok(None);
+            }
             let promised = self.announce_erasure(eraser, ranges, what, reason)?;
             drop(in_force);
-            self.do_promised(eraser, promised, |eraser, ranges| {
+            let done = self.do_promised(eraser, promised, |eraser, ranges| {
                 self.seal()?;
                 eraser.erase(ranges, what)
-            })
+            });
+            done.map(Some)
         })
     }
 
@@ -166,6 +179,26 @@ impl Shared {
             }
             .into());
         }
+        let before = before.min(self.needed()?.lowest());
+        let may = |in_force: &InForce, going: (u64, u64)| {
+            in_force.check(self.store.as_ref(), &[going], Taking::Everything)?;
+            Ok(true)
+        };
+        let purged = self.purge_if(before, own::purged, may)?;
+        match purged {
+            Some(first) => Ok(first),
+            None => Ok(crate::reader::first(self.store.as_ref())?.unwrap_or(0)),
+        }
+    }
+
+    /// Purges whole segments, unless `may` does not want it by what is in force and by the first and the last record that
+    /// would go; then this is `None`. Gives the first record that is left.
+    pub(super) fn purge_if(
+        &self,
+        before: u64,
+        event: impl FnOnce(u64) -> Event,
+        may: impl FnOnce(&InForce, (u64, u64)) -> Result<bool>,
+    ) -> Result<Option<u64>> {
         self.catch_up()?;
         self.with_eraser(|eraser| {
             self.resume_first(eraser);
@@ -176,26 +209,27 @@ impl Shared {
                 .map(|segment| segment.first)
                 .rfind(|first| *first <= before);
             let Some(boundary) = boundary.filter(|boundary| *boundary > first) else {
-                return Ok(first);
+                return Ok(Some(first));
             };
             self.sync_tree(boundary)?;
             let in_force = self.in_force("purge")?;
-            in_force.check(self.store.as_ref(), &[(first, boundary - 1)], Taking::Everything)?;
-            let receipt = self.announce(eraser, own::purged(boundary))?;
-            drop(in_force);
-            let mut left = first;
+            if !may(&in_force, (first, boundary - 1))? {
+                return Ok(None);
+            }
             let promised = Promised {
-                receipts: vec![receipt],
+                receipts: vec![self.announce(eraser, event(boundary))?],
                 ranges: &[],
                 failed: None,
             };
+            drop(in_force);
+            let mut left = first;
             self.do_promised(eraser, promised, |eraser, _| {
                 // A checkpoint of before the purge could not be compared with what it leaves.
                 self.write_place()?;
                 left = eraser.purge(boundary)?;
                 Ok(())
             })?;
-            Ok(left)
+            Ok(Some(left))
         })
     }
 
@@ -435,59 +469,6 @@ fn write_private(path: &Path, size: u64) -> io::Result<()> {
     options.write(true).create(true).truncate(true).mode(0o600);
     open_file(&options, path)?.write_all(size.to_string().as_bytes())
 }
-
-/// What a record announces, if it announces anything.
-fn announced(record: &Record) -> Option<Announced> {
-    let action = record.action()?;
-    let what = match action.as_str() {
-        "audit_log.purged" => None,
-        "audit_log.record.erased" => Some(Erasure::Record),
-        "audit_log.personal_data.erased" => Some(Erasure::PersonalData),
-        _ => return None,
-    };
-    let (mut before, mut ranges) = (None, None);
-    let mut reader = Reader::new(record.event_json()?.as_bytes(), json::DEPTH_MAX).ok()?;
-    let entry = |key: &str, value: &mut Reader<'_>| match key {
-        "metadata" => value.object(|key, value| {
-            match key {
-                "before" => before = Some(value.unsigned()?),
-                "ranges" => ranges = Some(read_ranges(value)?),
-                _ => value.skip()?,
-            }
-            Ok(())
-        }),
-        _ => value.skip(),
-    };
-    reader.object::<JsonError>(entry).ok()?;
-    match what {
-        None => Some(Announced::Purged { before: before? }),
-        Some(what) => Some(Announced::Erased { ranges: ranges?, what }),
-    }
-}
-
-fn read_ranges(value: &mut Reader<'_>) -> Result<Vec<(u64, u64)>, JsonError> {
-    let mut ranges = Vec::new();
-    value.list::<JsonError>(|_, range| {
-        let mut ends = Vec::with_capacity(2);
-        range.list::<JsonError>(|_, end| {
-            ends.push(end.unsigned()?);
-            Ok(())
-        })?;
-        match ends.as_slice() {
-            [first, last] => ranges.push((*first, *last)),
-            _ => return Err(JsonError::other("a range has two ends")),
-        }
-        Ok(())
-    })?;
-    Ok(ranges)
-}
-
-/// What stands in the line of an announcement.
-const ANNOUNCED: [&str; 3] = [
-    "\"audit_log.purged\"",
-    "\"audit_log.record.erased\"",
-    "\"audit_log.personal_data.erased\"",
-];
 
 /// How many ranges one announcement names: with two ends of 16 digits each they fit the hashed form of a record.
 const RANGES_MAX: usize = 1_000;

@@ -1,5 +1,6 @@
 //! The log for writing: [`AuditLog`], from an event to its receipt.
 
+mod announced;
 mod append;
 mod asking;
 mod assistant;
@@ -21,6 +22,7 @@ mod own;
 mod place;
 mod queue;
 mod recent;
+mod retention;
 mod rotation;
 mod shared;
 mod ticket;
@@ -39,7 +41,7 @@ pub use append::Append;
 pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 pub(crate) use follow::Grown;
-pub use numbers::LogState;
+pub use numbers::{LogState, RetentionState};
 pub use ticket::{Receipt, Ticket};
 
 use place::Place;
@@ -93,6 +95,9 @@ impl AuditLog {
             handle.spawn("indelible-place", keep_place)?;
         }
         handle.spawn("indelible-upkeep", upkeep::run)?;
+        if handle.shared.options.retention.is_some() {
+            handle.spawn("indelible-retain", retention::keep_retention)?;
+        }
         Ok(Self {
             handle: Arc::new(handle),
         })

@@ -5,6 +5,8 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::Error;
+use crate::retention::RetentionReport;
+use crate::timestamp::Timestamp;
 
 /// The state of a log.
 #[derive(Debug, Clone)]
@@ -26,11 +28,33 @@ pub struct LogState {
     pub last_commit: Duration,
     /// How many events were not recorded though they were in the queue, and nobody held their ticket.
     pub lost_unseen: u64,
-    /// The last failure of the signer, the store or the second place.
+    /// What retention has done since the log was opened.
+    pub retention: RetentionState,
+    /// The last failure of the signer, the store, a retention or the second place.
     pub last_error: Option<Error>,
     /// Whether the log takes events, neither signer nor store failed since the last commit, and the second place was
     /// written at the last try.
     pub healthy: bool,
+}
+
+/// What retention has done since the log was opened, by call and in the background.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetentionState {
+    /// How many runs came to their end.
+    pub runs: u64,
+    /// The time by which the last one judged.
+    pub last_run: Option<Timestamp>,
+    /// How many records they took.
+    pub taken: u64,
+    /// How many of them a sink or an export had not got.
+    pub dropped: u64,
+    /// How many records were over after the last run, and stayed for a legal hold.
+    pub held: u64,
+    /// How many records were over after the last run, and stayed for a sink or an export.
+    pub waiting: u64,
+    /// How many records the last run left.
+    pub left: u64,
 }
 
 #[derive(Debug, Default)]
@@ -41,6 +65,7 @@ pub(super) struct Numbers {
     bytes: AtomicU64,
     last_commit_nanos: AtomicU64,
     lost_unseen: AtomicU64,
+    retention: Mutex<RetentionState>,
     failures: Mutex<Failures>,
 }
 
@@ -100,6 +125,17 @@ impl Numbers {
         }
     }
 
+    pub(super) fn retained(&self, report: &RetentionReport) {
+        let mut state = self.retention.lock().unwrap_or_else(PoisonError::into_inner);
+        state.runs += 1;
+        state.last_run = Some(report.at);
+        state.taken += report.records();
+        let counts = report.dropped.iter().map(|range| range.end() - range.start() + 1);
+        state.dropped += counts.sum::<u64>();
+        state.held = report.held.values().sum();
+        (state.waiting, state.left) = (report.waiting, report.left);
+    }
+
     pub(super) fn lost_unseen(&self) {
         self.lost_unseen.fetch_add(1, Relaxed);
     }
@@ -115,6 +151,7 @@ impl Numbers {
             bytes: self.bytes.load(Relaxed),
             last_commit: self.last_commit(),
             lost_unseen: self.lost_unseen.load(Relaxed),
+            retention: self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             last_error: failures.last.clone(),
             healthy: open && !failures.unhealthy && !failures.place,
         }

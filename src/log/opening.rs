@@ -33,6 +33,7 @@ use crate::store::{Head, Moved, Opened, Opening, Store};
 
 pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> {
     let origin = Origin::new(&builder.origin).map_err(|error| Error::configuration("origin", error.to_string()))?;
+    check_retention(&builder)?;
     let (place, key_file) = place(&builder, &origin)?;
     let (signer, opened, missing) = open_store(&builder, &origin, place.as_ref(), store.as_ref())?;
     // From here on nobody else writes the log, its key file and its second place.
@@ -92,6 +93,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         close_by: Mutex::default(),
         closing: Condvar::new(),
         rotation: Mutex::default(),
+        retaining: Mutex::default(),
         answering: RwLock::default(),
         ages: true.into(),
         is_resumed: false.into(),
@@ -109,6 +111,14 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
 pub(super) fn checkpoint_path(builder: &Builder) -> Result<Option<PathBuf>> {
     let origin = Origin::new(&builder.origin).map_err(|error| Error::configuration("origin", error.to_string()))?;
     Ok(place(builder, &origin)?.0.map(|place| place.path().to_owned()))
+}
+
+fn check_retention(builder: &Builder) -> Result<()> {
+    match &builder.options.retention {
+        Some((_, every)) if every.is_zero() => Err(Error::configuration("retention", "its interval is 0")),
+        Some((retention, _)) => retention.check_option(),
+        None => Ok(()),
+    }
 }
 
 /// The second place, and the key file if there is one.

@@ -4,6 +4,7 @@ use crate::event::{Actor, Event, action};
 use crate::note::{Origin, VerifierKey};
 use crate::query::{Filter, Query};
 use crate::record::RecordLine;
+use crate::retention::RetentionReport;
 use crate::store::{Erasure, Moved};
 
 /// Record 0.
@@ -137,5 +138,44 @@ pub(super) fn hold_released(name: &str, reason: &str, by: Actor) -> Event {
         .metadata("reason", reason)
 }
 
+/// Records are kept by another retention from here on.
+pub(super) fn policy_updated(old: Option<&str>, new: &str) -> Event {
+    let event = Event::of_log(action::AUDIT_LOG_RETENTION_POLICY_UPDATED).metadata("policy", new);
+    match old {
+        Some(old) => event.metadata("old", old),
+        None => event,
+    }
+}
+
+/// Records go that somebody should have got.
+pub(super) fn dropped(ranges: &[(u64, u64)], sinks: &[&str]) -> Event {
+    let count: u64 = ranges.iter().map(|(from, to)| to - from + 1).sum();
+    let told = ranges.get(..ranges.len().min(RANGES_TOLD_MAX)).unwrap_or_default();
+    let rest = ranges.get(told.len()..).unwrap_or_default();
+    // The rest of them as one: more may be named than are dropped, and none is left out.
+    let rest = rest.first().zip(rest.last()).map(|((from, _), (_, to))| (*from, *to));
+    let ranges: Vec<(u64, u64)> = told.iter().copied().chain(rest).collect();
+    Event::of_log(action::AUDIT_LOG_EVENTS_DROPPED)
+        .metadata("count", count)
+        .metadata("ranges", ranges)
+        .metadata("sinks", sinks)
+        .metadata("reason", super::retention::REASON)
+}
+
+/// What a run of a retention took and left; `first` is the first record that is left. It purges nothing more.
+pub(super) fn retained(first: u64, report: &RetentionReport) -> Event {
+    purged(first)
+        .metadata("reason", super::retention::REASON)
+        .metadata("at", report.at.to_string())
+        .metadata("taken", report.records())
+        .metadata("segments", report.segments.len())
+        .metadata("left", report.left)
+        .metadata("held", report.held.values().sum::<u64>())
+        .metadata("waiting", report.waiting)
+}
+
 /// A longer filter may not fit into the event that tells of it.
 const FILTER_TOLD_MAX: usize = 8 * 1024;
+
+/// So many ranges are told one by one.
+const RANGES_TOLD_MAX: usize = 900;

@@ -49,6 +49,8 @@ pub(crate) struct Shared {
     pub(super) close_by: Mutex<Option<Instant>>,
     pub(super) closing: Condvar,
     pub(super) rotation: Mutex<()>,
+    /// One run of a retention at a time.
+    pub(super) retaining: Mutex<()>,
     /// A thread of the host's that answers for a commit shares it: the end of the log waits for that.
     pub(super) answering: RwLock<()>,
     /// The key in force is that of the key file.

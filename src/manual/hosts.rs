@@ -125,7 +125,11 @@
 //!   them: of the actor, the targets and the client. What was done, by which id, stays.
 //! - [`erase_records`](crate::AuditLog::erase_records) removes all of their content, where even ids must go, or where
 //!   personal data was put into a field that is kept. The log's own records stay.
-//! - [`purge`](crate::AuditLog::purge) removes whole segments from the beginning, for a retention period.
+//! - [`purge`](crate::AuditLog::purge) removes whole segments from the beginning.
+//! - [`apply_retention`](crate::AuditLog::apply_retention) does what a [`Retention`](crate::Retention) asks for, with
+//!   both, and [`Builder::retention`](crate::Builder::retention) does it now and then.
+//!
+//! A [legal hold](crate::AuditLog::place_hold) is in the way of all of them.
 //!
 //! Each is recorded in the log first, and keeps every hash and proof. What a crash interrupts is done after the next
 //! opening. None of them reaches beyond the log: backups, exports, what sinks have delivered, and the files in

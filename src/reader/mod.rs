@@ -20,10 +20,11 @@ use crate::merkle::{self, HashReader, ProofError};
 use crate::proof::Proof;
 use crate::query::{self, CountBy, Counts, Found, Indexes, Page, Query};
 use crate::record::{Line, Record};
-use crate::retention::{Hold, InForce};
+use crate::retention::{Hold, InForce, Retention, RetentionReport, Survey};
 use crate::store::{LineEnd, Lines, Segment, Store};
 use paths::no_such_tree;
 pub(crate) use paths::{consistency, paths, ready_cache};
+use crate::timestamp::Timestamp;
 use tree::TreeCache;
 pub(crate) use walk::{Leaf, find_records, first, push, tree_at_first, tree_before, walk_near};
 
@@ -241,6 +242,23 @@ impl LogReader {
             .checkpoint()?
             .map_or(0, |checkpoint| checkpoint.checkpoint().size());
         Ok(in_force(self.store.as_ref(), size)?.holds().cloned().collect())
+    }
+
+    /// What [`AuditLog::apply_retention`](crate::AuditLog::apply_retention) would do at a time, as far as the log tells:
+    /// what its sinks and exports still need is not known here. Nothing is changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Configuration`] for a retention that is none, and where the log cannot be read.
+    pub fn plan_retention(&self, retention: &Retention, now: SystemTime) -> Result<RetentionReport> {
+        retention.check_option()?;
+        let size = self
+            .checkpoint()?
+            .map_or(0, |checkpoint| checkpoint.checkpoint().size());
+        let in_force = in_force(self.store.as_ref(), size)?;
+        let now = Timestamp::from(now);
+        let log = (self.store.as_ref(), size);
+        Survey::new(log, retention, &in_force, now, u64::MAX).plan()
     }
 
     /// A proof that one record is in the log: with the record and the vkey it verifies with nothing else (C2SP

@@ -39,8 +39,8 @@ enum Problem {
     NoDefault,
     #[error("it says two defaults")]
     TwoDefaults,
-    #[error("it has more than {0} rules")]
-    TooMany(usize),
+    #[error("as text it has more than {0} bytes")]
+    TooLong(usize),
 }
 
 impl RetentionError {
@@ -72,8 +72,8 @@ impl RetentionError {
         Problem::TwoDefaults.into()
     }
 
-    pub(super) fn too_many(max: usize) -> Self {
-        Problem::TooMany(max).into()
+    pub(super) fn too_long(max: usize) -> Self {
+        Problem::TooLong(max).into()
     }
 
     /// The same, said of a rule.

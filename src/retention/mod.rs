@@ -1,17 +1,31 @@
 //! How long records are kept: periods, rules, legal holds.
 //!
 //! A [`Retention`] says for each record when it is over: a default, and [`Rule`]s by tenant, action, category or
-//! severity. Of several rules that are for a record, the longest wins. [`Period`] is a length of time on the calendar. A [`Hold`]
-//! keeps records whatever a retention says.
+//! severity. Of several rules that are for a record, the longest wins. [`AuditLog::apply_retention`] then takes from the
+//! log what is over, and [`AuditLog::plan_retention`] says what that would be.
+//!
+//! - [`Period`] is a length of time on the calendar.
+//! - A segment of which every record is over is purged, if none before it stays. Elsewhere the records that are over are
+//!   erased one by one: their hashes stay.
+//! - Records of the log itself (`audit_log.*`) are never erased one by one (FORMAT §7). The rules and the default are for
+//!   them as for any other: until they are over, their segment is not purged. That is how long a log shows what was done
+//!   to it.
+//! - Nothing is taken that a [`Hold`] covers, or that a sink or an export has not got yet
+//!   ([`Builder::keep_for`](crate::Builder::keep_for)).
 //!
 //! Time is that at which the log took the record (`recorded_at`), so that no host's clock shortens a period.
+//!
+//! [`AuditLog::apply_retention`]: crate::AuditLog::apply_retention
+//! [`AuditLog::plan_retention`]: crate::AuditLog::plan_retention
 
 #![warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
 
 mod error;
 mod hold;
 mod period;
+mod report;
 mod rule;
+mod survey;
 
 use std::fmt;
 use std::str::FromStr;
@@ -20,10 +34,13 @@ pub use error::RetentionError;
 pub use hold::Hold;
 pub(crate) use hold::{InForce, Taking};
 pub use period::Period;
+pub use report::RetentionReport;
 pub use rule::Rule;
+pub(crate) use survey::{Step, Survey, Taken};
 
 use rule::Keep;
 
+use crate::error::{Error, Result};
 use crate::query::Matcher;
 use crate::record::{Line, Record, RecordLine};
 use crate::timestamp::Timestamp;
@@ -52,6 +69,7 @@ use crate::timestamp::Timestamp;
 pub struct Retention {
     default: Keep,
     rules: Vec<Rule>,
+    pub(crate) delivery_limit: Option<Period>,
 }
 
 impl Retention {
@@ -69,13 +87,23 @@ impl Retention {
         Self {
             default,
             rules: Vec::new(),
+            delivery_limit: None,
         }
     }
 
     /// Keeps some records for a period of their own. Where several rules are for a record, the one that keeps it longest
-    /// wins; the default is for those alone that no rule is for. At most 1,000 rules.
+    /// wins; the default is for those alone that no rule is for. As text, all of it has at
+    /// most 24 KiB.
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
+        self
+    }
+
+    /// How long after its end a record is still kept for a sink or an export that has not got it
+    /// ([`Builder::keep_for`](crate::Builder::keep_for)): without end unless told otherwise. Beyond that
+    /// `audit_log.events.dropped` names the records first, and then they go. It is not part of the text form.
+    pub fn delivery_limit(mut self, period: Period) -> Self {
+        self.delivery_limit = Some(period);
         self
     }
 
@@ -85,10 +113,17 @@ impl Retention {
     ///
     /// Names the rule that is wrong, and what it takes.
     pub fn check(&self) -> Result<(), RetentionError> {
-        if self.rules.len() > RULES_MAX {
-            return Err(RetentionError::too_many(RULES_MAX));
+        self.rules.iter().try_for_each(Rule::check)?;
+        match self.to_string().len() > TEXT_BYTES_MAX {
+            true => Err(RetentionError::too_long(TEXT_BYTES_MAX)),
+            false => Ok(()),
         }
-        self.rules.iter().try_for_each(Rule::check)
+    }
+
+    /// The same, said of an option of the log.
+    pub(crate) fn check_option(&self) -> Result<()> {
+        self.check()
+            .map_err(|error| Error::configuration("retention", error.to_string()))
     }
 
     /// When a record is over; `None` for never. Nothing is left to keep of one that is erased: it is `None` too.
@@ -120,7 +155,7 @@ impl Retention {
     }
 }
 
-/// As it is read.
+/// As it is read, but for the delivery limit.
 impl fmt::Display for Retention {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.default.fmt(f)?;
@@ -197,10 +232,25 @@ impl<'a> Judge<'a> {
             ..never
         })
     }
+
+    /// When a record of this time is over at the earliest, whatever it is; `None` for never.
+    pub(crate) fn earliest(&self, recorded_at: Timestamp) -> Option<Timestamp> {
+        let rules = self.rules.iter().map(|(keep, _)| *keep);
+        let keeps = rules.chain([self.retention.default]);
+        keeps.filter_map(|keep| keep.over_at(recorded_at)).min()
+    }
+
+    /// What a rule is called in reports.
+    pub(crate) fn name(&self, rule: Option<usize>) -> String {
+        match rule.and_then(|at| self.retention.rules.get(at)) {
+            Some(rule) => rule.to_string(),
+            None => self.retention.default.to_string(),
+        }
+    }
 }
 
-/// More rules than any host has.
-const RULES_MAX: usize = 1_000;
+/// The log records it, in one record.
+const TEXT_BYTES_MAX: usize = 24 * 1024;
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]

@@ -10,16 +10,16 @@ use crate::scene::*;
 
 /// A clock that a test sets.
 #[derive(Debug, Clone)]
-struct Hand(Arc<Mutex<SystemTime>>);
+pub(crate) struct Hand(Arc<Mutex<SystemTime>>);
 
 impl Hand {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(Arc::new(Mutex::new(
             SystemTime::UNIX_EPOCH + Duration::from_secs(1_800_000_000),
         )))
     }
 
-    fn forward(&self, by: Duration) {
+    pub(crate) fn forward(&self, by: Duration) {
         *self.0.lock().expect("unpoisoned") += by;
     }
 

@@ -25,6 +25,7 @@ mod place;
 mod query;
 mod queue;
 mod reading;
+mod retention;
 mod rotation;
 mod rules;
 mod scene;

@@ -1,0 +1,81 @@
+//! What applying a retention did, or would do.
+
+use std::collections::BTreeMap;
+use std::ops::{Range, RangeInclusive};
+
+use super::survey::{Step, Taken};
+use crate::timestamp::Timestamp;
+
+/// What [`AuditLog::apply_retention`](crate::AuditLog::apply_retention) did, or would do
+/// ([`plan_retention`](crate::AuditLog::plan_retention)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RetentionReport {
+    /// The time at which it was judged what is over.
+    pub at: Timestamp,
+    /// The records that go with their segments, by `seq`.
+    pub purged: Option<Range<u64>>,
+    /// Those segments.
+    pub segments: Vec<String>,
+    /// The records that are erased one by one, by `seq`. What was erased before may stand between them.
+    pub erased: Vec<RangeInclusive<u64>>,
+    /// How many records lose their content, by the rule that says so, as it is written.
+    pub by_rule: BTreeMap<String, u64>,
+    /// Of them, what a sink or an export had not got at the [limit](super::Retention::delivery_limit).
+    pub dropped: Vec<RangeInclusive<u64>>,
+    /// How many records are over and stay, by the legal hold that keeps them.
+    pub held: BTreeMap<String, u64>,
+    /// How many records are over and stay, since a sink or an export has not got them.
+    pub waiting: u64,
+    /// How many records the log is left with. In a segment that is too young to be looked into, those that were erased
+    /// by hand count too.
+    pub left: u64,
+}
+
+impl RetentionReport {
+    pub(crate) fn new(at: Timestamp) -> Self {
+        Self {
+            at,
+            purged: None,
+            segments: Vec::new(),
+            erased: Vec::new(),
+            by_rule: BTreeMap::new(),
+            dropped: Vec::new(),
+            held: BTreeMap::new(),
+            waiting: 0,
+            left: 0,
+        }
+    }
+
+    /// How many records lose their content.
+    pub fn records(&self) -> u64 {
+        self.by_rule.values().sum()
+    }
+
+    /// What stays is counted anew.
+    pub(super) fn forget_what_stays(&mut self) {
+        self.held.clear();
+        (self.waiting, self.left) = (0, 0);
+    }
+
+    /// Adds what a step takes.
+    pub(crate) fn add(&mut self, taken: Taken, name: impl Fn(Option<usize>) -> String) {
+        for (rule, count) in taken.counts {
+            *self.by_rule.entry(name(rule)).or_default() += count;
+        }
+        let ranges = |ranges: Vec<(u64, u64)>| ranges.into_iter().map(|(from, to)| from..=to);
+        self.dropped.extend(ranges(taken.dropped));
+        match taken.step {
+            Step::Purge {
+                first,
+                before,
+                segments,
+            } => {
+                let first = self.purged.as_ref().map_or(first, |purged| purged.start);
+                self.purged = Some(first..before);
+                self.segments.extend(segments);
+            }
+            Step::Erase { ranges: erased } => self.erased.extend(ranges(erased)),
+        }
+    }
+}
