@@ -13,11 +13,13 @@ mod compress;
 mod count;
 mod export;
 mod failure;
+mod hold;
 mod keygen;
 mod opening;
 mod output;
 mod prove;
 mod query;
+mod retention;
 mod rotate_key;
 mod rows;
 mod table;
@@ -59,6 +61,8 @@ enum Command {
     Compress(compress::Compress),
     Export(Box<export::Export>),
     VerifyExport(verify_export::VerifyExport),
+    Retention(retention::Apply),
+    Hold(hold::Hold),
 }
 
 fn main() -> ExitCode {
@@ -97,6 +101,8 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, Failure> {
         Command::Compress(arguments) => compress::run(&arguments, output),
         Command::Export(arguments) => export::run(&arguments, output),
         Command::VerifyExport(arguments) => verify_export::run(&arguments, output),
+        Command::Retention(arguments) => retention::run(&arguments, output),
+        Command::Hold(arguments) => hold::run(&arguments, output),
     }
 }
 

@@ -8,6 +8,7 @@ mod export;
 mod keys;
 mod proofs;
 mod reading;
+mod retention;
 mod signals;
 mod verify;
 
