@@ -1,5 +1,6 @@
 //! A log in memory: for tests, and for hosts that keep no file.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -115,7 +116,10 @@ impl Store for MemoryStore {
     fn lines(&self, segment: &Segment, from: u64) -> Result<Box<dyn Lines + '_>> {
         let log = self.log();
         let part = log.segments.iter().find(|part| part.first == segment.first);
-        let part = part.ok_or_else(|| Error::damaged(&segment.name, None, "the segment is gone"))?;
+        let part = part.ok_or_else(|| {
+            let gone = std::io::Error::new(std::io::ErrorKind::NotFound, "it was purged");
+            Error::io("open", Path::new(&segment.name), gone)
+        })?;
         let skipped = if from == 0 {
             0
         } else {
