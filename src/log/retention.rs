@@ -11,7 +11,7 @@ use super::shared::Shared;
 use super::work::{call_host, check_not_at_work};
 use super::{AuditLog, own};
 use crate::error::{Cause, Result};
-use crate::reader::first;
+use crate::reader::{self, first};
 use crate::retention::{InForce, Retention, RetentionReport, Step, Survey, Taken};
 use crate::store::Erasure;
 use crate::timestamp::Timestamp;
@@ -57,7 +57,7 @@ impl AuditLog {
         shared.retain(retention)
     }
 
-    /// What [`apply_retention`](Self::apply_retention) would do now. Nothing is changed.
+    /// What [`apply_retention`](Self::apply_retention) would do now. Nothing is changed, not even a cache.
     ///
     /// # Errors
     ///
@@ -66,9 +66,10 @@ impl AuditLog {
         let shared = self.shared();
         retention.check_option()?;
         let needed = shared.needed()?.lowest();
-        let in_force = shared.in_force("plan_retention")?.clone();
+        // What is in force is read without a proof of it: that would fill the tree cache.
+        let log = (shared.store.as_ref(), shared.numbers.size());
+        let in_force = reader::in_force(log.0, log.1)?;
         let now = Timestamp::from(shared.options.clock.now());
-        let log = (shared.store.as_ref(), in_force.read_to);
         Survey::new(log, retention, &in_force, now, needed).plan()
     }
 }

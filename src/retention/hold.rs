@@ -121,12 +121,18 @@ impl InForce {
             let hold = hold.name.clone();
             Err(Cause::Held { hold, seq }.into())
         };
-        // What a hold covers stands in the record that places it.
-        if what != Taking::Content(Erasure::Record) {
-            let is_in = |seq: u64| ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq));
-            if let Some(hold) = self.holds().find(|hold| is_in(hold.seq)) {
-                return held(hold, hold.seq);
+        // What a hold covers stands in the record that places it, in its personal data where it says something personal.
+        let loses = |(hold, query): &&(Hold, Option<Query>)| match what {
+            Taking::Content(Erasure::Record) => false,
+            Taking::Content(Erasure::PersonalData)
+                if query.as_ref().is_some_and(|query| !query.filter.is_personal()) =>
+            {
+                false
             }
+            _ => ranges.iter().any(|(from, to)| (*from..=*to).contains(&hold.seq)),
+        };
+        if let Some((hold, _)) = self.holds.iter().find(loses) {
+            return held(hold, hold.seq);
         }
         let covers = self.covers();
         for (from, to) in ranges {

@@ -72,6 +72,12 @@ fn what_a_hold_covers_is_neither_erased_nor_purged_until_it_is_released() {
     assert_eq!(holds[0].filter.as_deref(), Some("actor_id=usr_1"));
     assert_eq!((holds[0].reason.as_str(), holds[0].by.as_str()), ("lawsuit", "usr_bob"));
 
+    // Who placed it may be forgotten: what it covers is not personal.
+    log.erase_personal_data([placed.seq..=placed.seq], "request")
+        .expect("erased");
+    assert!(!scene.holds(b"bob@personal.example"));
+    held(log.erase_records([later..=later], "request"), "case 17", later);
+
     log.release_hold("case 17", "settled", bob()).expect("released");
     assert!(log.holds().expect("readable").is_empty());
     log.erase_records([2..=20], "retention").expect("erased");

@@ -1,17 +1,16 @@
 //! Retention: what is over goes and nothing else, whatever happens beside it.
 
+mod beside;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indelible::retention::{Period, Retention, RetentionReport, Rule};
-use indelible::store::Store;
-use indelible::{
-    Actor, AuditLog, Builder, Cause, Clock, Event, FileStore, LogReader, MemoryStore, Query, Signer, Timestamp, action,
-};
+use indelible::{Actor, AuditLog, Builder, Cause, Clock, FileStore, LogReader, MemoryStore, Query, Signer, Timestamp};
 
 use crate::clock::Hand;
 use crate::oracle;
@@ -114,6 +113,8 @@ fn parts(report: &RetentionReport) -> impl PartialEq + std::fmt::Debug + use<> {
 fn what_is_over_goes_and_a_plan_says_so_before_without_changing_a_byte() {
     let (scene, clock) = (Scene::new(), Hand::new());
     let log = builder(&scene, &clock).open(store(&scene)).expect("opens");
+    log.place_hold("old", &Query::new().actor_id("nobody"), "none", Actor::admin("usr_bob"))
+        .expect("placed");
     let taken = fill(&log, &clock, 150);
     let mut runs = 0;
     for _ in 0..7 {
@@ -133,6 +134,10 @@ fn what_is_over_goes_and_a_plan_says_so_before_without_changing_a_byte() {
         runs += u64::from(report.records() > 0);
         let again = log.apply_retention(&retention()).expect("applied");
         assert_eq!((again.records(), again.erased.len()), (0, 0), "nothing is left to do");
+        if log.holds().expect("readable").len() == 1 {
+            log.release_hold("old", "none", Actor::admin("usr_bob"))
+                .expect("released");
+        }
         clock.forward(DAY * 15);
     }
     let state = log.state().retention;
@@ -402,105 +407,4 @@ fn it_runs_by_itself_until_the_log_is_closed() {
             "{error}"
         );
     }
-}
-
-/// Asks for what is left of each actor, and never finds anything else.
-fn ask(reader: &LogReader, done: &AtomicBool) -> u64 {
-    let mut asked = 0;
-    while !done.load(Ordering::SeqCst) {
-        let query = Query::new().tenant("org_1").action("auth.login.failed").limit(50);
-        match reader.query(&query) {
-            Ok(page) => {
-                for found in page.found {
-                    let json = found.to_json().expect("whole");
-                    assert!(
-                        json.contains("\"org_1\"") && json.contains("auth.login.failed"),
-                        "{json}"
-                    );
-                }
-            }
-            Err(error) => assert!(matches!(error.cause(), Cause::NoRecord { .. }), "{error}"),
-        }
-        asked += 1;
-    }
-    asked
-}
-
-fn beside<S: Store + Clone>(store: &S) {
-    let (clock, signer) = (Hand::new(), TestSigner::new());
-    let log = in_memory(&signer)
-        .clock(clock.clone())
-        .open(store.clone())
-        .expect("opens");
-    let done = Arc::new(AtomicBool::new(false));
-    let appenders: Vec<_> = ["org_1", "org_2"]
-        .into_iter()
-        .map(|tenant| {
-            let (log, done, clock) = (log.clone(), Arc::clone(&done), clock.clone());
-            std::thread::spawn(move || {
-                let mut taken = Vec::new();
-                while !done.load(Ordering::SeqCst) {
-                    let event = Event::new(action::AUTH_LOGIN_FAILED).actor(Actor::user("usr_1"));
-                    taken.push((log.append(event.tenant(tenant)).expect("recorded").seq, tenant));
-                    clock.forward(DAY / 8);
-                }
-                taken
-            })
-        })
-        .collect();
-    let asker = {
-        let (reader, done) = (LogReader::new(store.clone()), Arc::clone(&done));
-        std::thread::spawn(move || ask(&reader, &done))
-    };
-    for _ in 0..25 {
-        std::thread::sleep(Duration::from_millis(15));
-        log.apply_retention(&retention()).expect("applied");
-    }
-    done.store(true, Ordering::SeqCst);
-    assert!(within(SOON, "the queries", move || asker.join()).expect("no breach") > 0);
-    let taken: Vec<_> = appenders
-        .into_iter()
-        .flat_map(|appender| within(SOON, "an append", move || appender.join()).expect("no breach"))
-        .collect();
-    log.apply_retention(&retention()).expect("applied");
-    let at = now(&clock);
-    let reader = log.reader();
-    let mut found = BTreeSet::new();
-    for (seq, tenant) in &taken {
-        let Ok(record) = reader.record(*seq) else { continue };
-        if let Some(recorded_at) = record.recorded_at() {
-            found.insert(*seq);
-            let record = Taken {
-                seq: *seq,
-                tenant,
-                at: recorded_at,
-            };
-            assert!(!record.is_over(at), "{record:?} at {at}");
-        }
-    }
-    // A query says the same as what was just read one by one.
-    let mut answered = BTreeSet::new();
-    let mut query = Query::new().action("auth.login.failed").limit(1_000);
-    loop {
-        let page = reader.query(&query).expect("an answer");
-        answered.extend(page.found.iter().map(|found| found.record.seq()));
-        let Some(next) = page.next else { break };
-        query = query.after(next);
-    }
-    assert_eq!(answered, found);
-    assert!(
-        !found.is_empty() && found.len() < taken.len(),
-        "{} of {}",
-        found.len(),
-        taken.len()
-    );
-    log.close(SOON).expect("closed");
-    oracle::check(store, signer.vkey());
-}
-
-#[test]
-fn beside_appends_and_queries() {
-    let scene = Scene::new();
-    beside(&FileStore::new(scene.folder()).segment_size(20_000));
-    beside(&MemoryStore::new().segment_size(20_000));
 }
