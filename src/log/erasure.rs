@@ -143,7 +143,9 @@ impl Shared {
             in_force.check(self.store.as_ref(), ranges, Taking::Content(what))?;
             Ok(true)
         };
-        Ok(self.erase_if(ranges, what, reason, may)?.unwrap_or_default())
+        let receipts = self.erase_if(ranges, what, reason, may);
+        self.sights.forget(ranges);
+        Ok(receipts?.unwrap_or_default())
     }
 
     /// Erases, unless `may` does not want it by what is in force; then this is `None`.
@@ -163,8 +165,7 @@ impl Shared {
             let promised = self.announce_erasure(eraser, ranges, what, reason)?;
             drop(in_force);
             let done = self.do_promised(eraser, promised, |eraser, ranges| {
-                self.seal()?;
-                eraser.erase(ranges, what)
+                self.erase_sealed(eraser, ranges, what)
             });
             done.map(Some)
         })
@@ -191,8 +192,8 @@ impl Shared {
         }
     }
 
-    /// Purges whole segments, unless `may` does not want it by what is in force and by the first and the last record that
-    /// would go; then this is `None`. Gives the first record that is left.
+    /// Purges whole segments and gives the first record that is left. It is `None` where there is none to purge, or `may`
+    /// does not want it by what is in force and by the first and the last record that would go.
     pub(super) fn purge_if(
         &self,
         before: u64,
@@ -209,7 +210,7 @@ impl Shared {
                 .map(|segment| segment.first)
                 .rfind(|first| *first <= before);
             let Some(boundary) = boundary.filter(|boundary| *boundary > first) else {
-                return Ok(Some(first));
+                return Ok(None);
             };
             self.sync_tree(boundary)?;
             let in_force = self.in_force("purge")?;
@@ -303,6 +304,15 @@ impl Shared {
         pending.push(b'}');
         eraser.set_pending(Some(&pending))?;
         self.record_own(event.id(id))
+    }
+
+    /// Erases what was announced. Where some of it stands in the segment that is being written, that one is ended first.
+    fn erase_sealed(&self, eraser: &mut dyn Eraser, ranges: &[(u64, u64)], what: Erasure) -> Result<()> {
+        let newest = self.store.segments()?.last().map_or(0, |segment| segment.first);
+        if ranges.iter().any(|(_, last)| *last >= newest) {
+            self.seal()?;
+        }
+        eraser.erase(ranges, what)
     }
 
     /// Ends the segment, so that the eraser may touch every record.
@@ -431,8 +441,9 @@ impl Shared {
                 if what == Erasure::Record && self.without_own(&retained)? != retained {
                     return Ok(());
                 }
-                self.seal()?;
-                eraser.erase(&retained, what)
+                let erased = self.erase_sealed(eraser, &retained, what);
+                self.sights.forget(&retained);
+                erased
             }
             // An announcement that breaks the rules covers nothing.
             _ => Ok(()),

@@ -96,7 +96,7 @@ impl AuditLog {
         }
         handle.spawn("indelible-upkeep", upkeep::run)?;
         if handle.shared.options.retention.is_some() {
-            handle.spawn("indelible-retain", retention::keep_retention)?;
+            handle.spawn("indelible-retain", upkeep::keep_retention)?;
         }
         Ok(Self {
             handle: Arc::new(handle),

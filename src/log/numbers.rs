@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::retention::RetentionReport;
+use crate::retention::{RetentionReport, Taken};
 use crate::timestamp::Timestamp;
 
 /// The state of a log.
@@ -45,7 +45,7 @@ pub struct RetentionState {
     pub runs: u64,
     /// The time by which the last one judged.
     pub last_run: Option<Timestamp>,
-    /// How many records they took.
+    /// How many records retention took, also in runs that failed later or still go on.
     pub taken: u64,
     /// How many of them a sink or an export had not got.
     pub dropped: u64,
@@ -125,13 +125,18 @@ impl Numbers {
         }
     }
 
+    /// A step of a retention is done.
+    pub(super) fn took(&self, taken: &Taken) {
+        let mut state = self.retention.lock().unwrap_or_else(PoisonError::into_inner);
+        state.taken += taken.records();
+        state.dropped += taken.dropped.iter().map(|(from, to)| to - from + 1).sum::<u64>();
+    }
+
+    /// A run of a retention came to its end.
     pub(super) fn retained(&self, report: &RetentionReport) {
         let mut state = self.retention.lock().unwrap_or_else(PoisonError::into_inner);
         state.runs += 1;
         state.last_run = Some(report.at);
-        state.taken += report.records();
-        let counts = report.dropped.iter().map(|range| range.end() - range.start() + 1);
-        state.dropped += counts.sum::<u64>();
         state.held = report.held.values().sum();
         (state.waiting, state.left) = (report.waiting, report.left);
     }

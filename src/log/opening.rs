@@ -28,6 +28,7 @@ use crate::error::{Cause, Error, Result};
 use crate::note::{Origin, VerifierKey};
 use crate::query::Indexes;
 use crate::reader::{Leaf, contains, walk_near};
+use crate::retention::Sights;
 use crate::sign::{KeyFileError, Signer, SigningKey};
 use crate::store::{Head, Moved, Opened, Opening, Store};
 
@@ -94,6 +95,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         closing: Condvar::new(),
         rotation: Mutex::default(),
         retaining: Mutex::default(),
+        sights: Sights::default(),
         answering: RwLock::default(),
         ages: true.into(),
         is_resumed: false.into(),

@@ -1,18 +1,17 @@
-//! Applying a retention to an open log: by call, or now and then on a thread of the log's own.
+//! Applying a retention to an open log.
 //!
 //! A run looks at one segment after the other and does what is due in it, in steps that each are announced and carried
 //! out as any erasure is. No append waits for a step, and between two of them the log can be closed, erased by others,
 //! or held: a step that was judged before a hold was placed is not done, and the run begins anew.
 
 use std::sync::PoisonError;
-use std::time::Duration;
 
 use super::shared::Shared;
 use super::work::{call_host, check_not_at_work};
 use super::{AuditLog, own};
 use crate::error::{Cause, Result};
 use crate::reader::{self, first};
-use crate::retention::{InForce, Retention, RetentionReport, Step, Survey, Taken};
+use crate::retention::{InForce, Retention, RetentionReport, Sights, Step, Survey, Taken};
 use crate::store::Erasure;
 use crate::timestamp::Timestamp;
 
@@ -68,9 +67,9 @@ impl AuditLog {
         let needed = shared.needed()?.lowest();
         // What is in force is read without a proof of it: that would fill the tree cache.
         let log = (shared.store.as_ref(), shared.numbers.size());
-        let in_force = reader::in_force(log.0, log.1)?;
+        let (in_force, sights) = (reader::in_force(log.0, log.1)?, Sights::default());
         let now = Timestamp::from(shared.options.clock.now());
-        Survey::new(log, retention, &in_force, now, needed).plan()
+        Survey::new(log, retention, &in_force, &sights, now, needed).plan()
     }
 }
 
@@ -101,7 +100,7 @@ impl Shared {
         needed.collect::<Result<_>>().map(Needed)
     }
 
-    fn retain(&self, retention: &Retention) -> Result<RetentionReport> {
+    pub(super) fn retain(&self, retention: &Retention) -> Result<RetentionReport> {
         retention.check_option()?;
         let _one_at_a_time = self.retaining.lock().unwrap_or_else(PoisonError::into_inner);
         self.say_policy(retention)?;
@@ -111,11 +110,16 @@ impl Shared {
             let needed = self.needed()?;
             let in_force = self.in_force("apply_retention")?.clone();
             let log = (self.store.as_ref(), in_force.read_to);
-            let survey = Survey::new(log, retention, &in_force, now, needed.lowest());
+            let survey = Survey::new(log, retention, &in_force, &self.sights, now, needed.lowest());
             let before = first(self.store.as_ref())?;
-            let is_done = survey.run(&mut report, |report, taken| {
+            let goes_on = || match self.is_closing() {
+                true => Err(self.ended()),
+                false => Ok(()),
+            };
+            let is_done = survey.run(&mut report, goes_on, |report, taken| {
                 let is_done = self.take_step(&taken, in_force.version, &needed)?;
                 if is_done {
+                    self.numbers.took(&taken);
                     report.add(taken, |rule| survey.name(rule));
                 }
                 Ok(is_done)
@@ -150,9 +154,6 @@ impl Shared {
 
     /// Does a step, unless another hold is in force than when it was judged.
     fn take_step(&self, taken: &Taken, judged: u64, needed: &Needed) -> Result<bool> {
-        if self.is_closing() {
-            return Err(self.ended());
-        }
         let may = |in_force: &InForce| {
             if in_force.version != judged {
                 return Ok(false);
@@ -164,11 +165,10 @@ impl Shared {
         };
         match &taken.step {
             Step::Purge { before, .. } => {
-                let records: u64 = taken.counts.values().sum();
                 let event = |boundary| {
                     own::purged(boundary)
                         .metadata("reason", REASON)
-                        .metadata("records", records)
+                        .metadata("records", taken.records())
                 };
                 Ok(self.purge_if(*before, event, |in_force, _| may(in_force))?.is_some())
             }
@@ -177,26 +177,5 @@ impl Shared {
     }
 }
 
-/// Applies the builder's retention, at once and then at its interval, until the log ends.
-pub(super) fn keep_retention(shared: &Shared) {
-    let Some((retention, every)) = &shared.options.retention else {
-        return;
-    };
-    loop {
-        if let Err(error) = shared.retain(retention)
-            && !shared.is_closing()
-        {
-            shared.numbers.failed(&error);
-            shared.tell_later(&error);
-        }
-        if shared.follow.wait_ended((*every).min(EVERY_MAX)) {
-            return;
-        }
-    }
-}
-
 /// Why a retention takes something.
 pub(super) const REASON: &str = "retention";
-
-/// What the clock can count.
-const EVERY_MAX: Duration = Duration::from_secs(365 * 86_400);

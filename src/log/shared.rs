@@ -22,7 +22,7 @@ use crate::event::{Event, Redaction};
 use crate::note::{Origin, VerifierKey};
 use crate::query::Indexes;
 use crate::reader::tree::TreeCache;
-use crate::retention::InForce;
+use crate::retention::{InForce, Sights};
 use crate::store::{Eraser, Store};
 
 /// What all parts of an open log share.
@@ -51,6 +51,8 @@ pub(crate) struct Shared {
     pub(super) rotation: Mutex<()>,
     /// One run of a retention at a time.
     pub(super) retaining: Mutex<()>,
+    /// What those have seen.
+    pub(super) sights: Sights,
     /// A thread of the host's that answers for a commit shares it: the end of the log waits for that.
     pub(super) answering: RwLock<()>,
     /// The key in force is that of the key file.

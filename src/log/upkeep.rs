@@ -1,5 +1,6 @@
-//! What a thread of the log does in the background, from the opening to the end of the log: first what the last opening
-//! left undone, then the indexes that queries use.
+//! What threads of the log do in the background, from the opening to the end of the log: one first does what the last
+//! opening left undone, and then makes the indexes that queries use; the other applies a retention. A run over a large
+//! log takes long, and no query waits for it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,7 +9,7 @@ use super::shared::Shared;
 use crate::error::Result;
 use crate::query::Indexes;
 
-/// The thread.
+/// The thread of a log.
 pub(super) fn run(shared: &Shared) {
     shared.resume_erasures();
     // An error comes again where a purge needs the cache.
@@ -46,7 +47,28 @@ fn make_index(shared: &Shared, failed: &mut BTreeSet<u64>) -> Result<Option<u64>
     shared.with_eraser(|_| Indexes::make_next(shared.store.as_ref(), failed, random, &goes_on))
 }
 
+/// The thread of a log that has a retention: applies it at once, and then so long after each run.
+pub(super) fn keep_retention(shared: &Shared) {
+    let Some((retention, every)) = &shared.options.retention else {
+        return;
+    };
+    loop {
+        if let Err(error) = shared.retain(retention)
+            && !shared.is_closing()
+        {
+            shared.numbers.failed(&error);
+            shared.tell_later(&error);
+        }
+        if shared.follow.wait_ended((*every).min(EVERY_MAX)) {
+            return;
+        }
+    }
+}
+
 /// How often segments are looked for that were sealed.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 const PAUSE: Duration = Duration::from_millis(1);
+
+/// What the clock can count.
+const EVERY_MAX: Duration = Duration::from_secs(365 * 86_400);

@@ -20,11 +20,10 @@ use crate::merkle::{self, HashReader, ProofError};
 use crate::proof::Proof;
 use crate::query::{self, CountBy, Counts, Found, Indexes, Page, Query};
 use crate::record::{Line, Record};
-use crate::retention::{Hold, InForce, Retention, RetentionReport, Survey};
+use crate::retention::{Hold, InForce, Retention, RetentionReport, Sights, Survey};
 use crate::store::{LineEnd, Lines, Segment, Store};
 use paths::no_such_tree;
 pub(crate) use paths::{consistency, paths, ready_cache};
-use crate::timestamp::Timestamp;
 use tree::TreeCache;
 pub(crate) use walk::{Leaf, find_records, first, push, tree_at_first, tree_before, walk_near};
 
@@ -255,10 +254,9 @@ impl LogReader {
         let size = self
             .checkpoint()?
             .map_or(0, |checkpoint| checkpoint.checkpoint().size());
-        let in_force = in_force(self.store.as_ref(), size)?;
-        let now = Timestamp::from(now);
+        let (in_force, sights) = (in_force(self.store.as_ref(), size)?, Sights::default());
         let log = (self.store.as_ref(), size);
-        Survey::new(log, retention, &in_force, now, u64::MAX).plan()
+        Survey::new(log, retention, &in_force, &sights, now.into(), u64::MAX).plan()
     }
 
     /// A proof that one record is in the log: with the record and the vkey it verifies with nothing else (C2SP

@@ -13,7 +13,9 @@
 //! - Nothing is taken that a [`Hold`] covers, or that a sink or an export has not got yet
 //!   ([`Builder::keep_for`](crate::Builder::keep_for)).
 //!
-//! Time is that at which the log took the record (`recorded_at`), so that no host's clock shortens a period.
+//! Time is that at which the log took the record (`recorded_at`), so that no time that an event says shortens a period.
+//!
+//! [`manual::retention`](crate::manual::retention) tells operators what a run does and costs.
 //!
 //! [`AuditLog::apply_retention`]: crate::AuditLog::apply_retention
 //! [`AuditLog::plan_retention`]: crate::AuditLog::plan_retention
@@ -25,6 +27,7 @@ mod hold;
 mod period;
 mod report;
 mod rule;
+mod sight;
 mod survey;
 
 use std::fmt;
@@ -36,6 +39,7 @@ pub(crate) use hold::{InForce, Taking};
 pub use period::Period;
 pub use report::RetentionReport;
 pub use rule::Rule;
+pub(crate) use sight::Sights;
 pub(crate) use survey::{Step, Survey, Taken};
 
 use rule::Keep;
@@ -92,8 +96,7 @@ impl Retention {
     }
 
     /// Keeps some records for a period of their own. Where several rules are for a record, the one that keeps it longest
-    /// wins; the default is for those alone that no rule is for. As text, all of it has at
-    /// most 24 KiB.
+    /// wins; the default is for those alone that no rule is for. As text, all of it has at most 24 KiB.
     pub fn rule(mut self, rule: Rule) -> Self {
         self.rules.push(rule);
         self

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
+use super::sight::Sight;
 use super::survey::{Step, Taken};
 use crate::timestamp::Timestamp;
 
@@ -23,6 +24,8 @@ pub struct RetentionReport {
     pub by_rule: BTreeMap<String, u64>,
     /// Of them, what a sink or an export had not got at the [limit](super::Retention::delivery_limit).
     pub dropped: Vec<RangeInclusive<u64>>,
+    /// How many more entries there are than `segments`, `erased` and `dropped` list: of each, the first 100,000.
+    pub unlisted: u64,
     /// How many records are over and stay, by the legal hold that keeps them.
     pub held: BTreeMap<String, u64>,
     /// How many records are over and stay, since a sink or an export has not got them.
@@ -41,6 +44,7 @@ impl RetentionReport {
             erased: Vec::new(),
             by_rule: BTreeMap::new(),
             dropped: Vec::new(),
+            unlisted: 0,
             held: BTreeMap::new(),
             waiting: 0,
             left: 0,
@@ -58,13 +62,22 @@ impl RetentionReport {
         (self.waiting, self.left) = (0, 0);
     }
 
+    /// Adds what stays of a segment once all is erased in it that can be.
+    pub(super) fn stays(&mut self, sight: &Sight) {
+        self.left += sight.whole - sight.going();
+        self.waiting += sight.waiting;
+        for (hold, count) in &sight.held {
+            *self.held.entry(hold.clone()).or_default() += count;
+        }
+    }
+
     /// Adds what a step takes.
     pub(crate) fn add(&mut self, taken: Taken, name: impl Fn(Option<usize>) -> String) {
         for (rule, count) in taken.counts {
             *self.by_rule.entry(name(rule)).or_default() += count;
         }
-        let ranges = |ranges: Vec<(u64, u64)>| ranges.into_iter().map(|(from, to)| from..=to);
-        self.dropped.extend(ranges(taken.dropped));
+        let ranges = |ranges: Vec<(u64, u64)>| ranges.into_iter().map(|(from, to)| from..=to).collect();
+        self.unlisted += list(&mut self.dropped, ranges(taken.dropped));
         match taken.step {
             Step::Purge {
                 first,
@@ -73,9 +86,18 @@ impl RetentionReport {
             } => {
                 let first = self.purged.as_ref().map_or(first, |purged| purged.start);
                 self.purged = Some(first..before);
-                self.segments.extend(segments);
+                self.unlisted += list(&mut self.segments, segments);
             }
-            Step::Erase { ranges: erased } => self.erased.extend(ranges(erased)),
+            Step::Erase { ranges: erased } => self.unlisted += list(&mut self.erased, ranges(erased)),
         }
     }
 }
+
+/// Lists more, and gives how many are left out: a run over a large log may have millions.
+fn list<T>(listed: &mut Vec<T>, mut more: Vec<T>) -> u64 {
+    let rest = more.split_off(more.len().min(LISTED_MAX - listed.len().min(LISTED_MAX)));
+    listed.append(&mut more);
+    u64::try_from(rest.len()).unwrap_or(u64::MAX)
+}
+
+const LISTED_MAX: usize = 100_000;

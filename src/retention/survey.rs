@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::hold::{Covers, InForce};
 use super::report::RetentionReport;
+use super::sight::{Scope, Sight, Sights};
 use super::{Judge, Retention};
 use crate::error::Result;
 use crate::reader::{Leaf, walk_near};
@@ -19,6 +20,7 @@ pub(crate) struct Survey<'a> {
     judge: Judge<'a>,
     in_force: &'a InForce,
     covers: Covers<'a>,
+    sights: &'a Sights,
     now: Timestamp,
     /// Records before this one are looked at.
     size: u64,
@@ -49,23 +51,20 @@ pub(crate) struct Taken {
     pub(crate) dropped: Vec<(u64, u64)>,
 }
 
-/// What was seen in a segment.
-#[derive(Debug, Default)]
-struct Sight {
-    /// What can be erased, with what is erased already in between.
-    ranges: Vec<(u64, u64)>,
-    /// The end of the last range, and what is erased already behind it.
-    reach: Option<u64>,
-    counts: BTreeMap<Option<usize>, u64>,
-    /// Of the log itself: they go with the segment alone.
-    own: BTreeMap<Option<usize>, u64>,
-    dropped: Vec<(u64, u64)>,
-    held: BTreeMap<String, u64>,
-    waiting: u64,
-    /// Records that have content.
-    whole: u64,
-    /// Something of it is to be kept.
-    is_kept: bool,
+impl Taken {
+    fn erased(sight: &Sight) -> Self {
+        let ranges = sight.ranges.clone();
+        Self {
+            step: Step::Erase { ranges },
+            counts: sight.counts.clone(),
+            dropped: sight.dropped.clone(),
+        }
+    }
+
+    /// How many records.
+    pub(crate) fn records(&self) -> u64 {
+        self.counts.values().sum()
+    }
 }
 
 impl<'a> Survey<'a> {
@@ -73,6 +72,7 @@ impl<'a> Survey<'a> {
         (store, size): (&'a dyn Store, u64),
         retention: &'a Retention,
         in_force: &'a InForce,
+        sights: &'a Sights,
         now: Timestamp,
         needed: u64,
     ) -> Self {
@@ -82,6 +82,7 @@ impl<'a> Survey<'a> {
             judge: Judge::new(retention),
             in_force,
             covers: in_force.covers(),
+            sights,
             now,
             size,
             needed,
@@ -96,34 +97,40 @@ impl<'a> Survey<'a> {
     /// What would be done.
     pub(crate) fn plan(&self) -> Result<RetentionReport> {
         let mut report = RetentionReport::new(self.now);
-        self.run(&mut report, |report, taken| {
+        let add = |report: &mut RetentionReport, taken| {
             report.add(taken, |rule| self.name(rule));
             Ok(true)
-        })?;
+        };
+        self.run(&mut report, || Ok(()), add)?;
         Ok(report)
     }
 
     /// Goes over the segments, and has each step done as it is found. Where `act` gives `false`, it ends there, and so
-    /// does this. What stays is counted in the report.
+    /// does this. What stays is counted in the report. `goes_on` is asked before each segment.
     pub(crate) fn run(
         &self,
         report: &mut RetentionReport,
+        goes_on: impl Fn() -> Result<()>,
         mut act: impl FnMut(&mut RetentionReport, Taken) -> Result<bool>,
     ) -> Result<bool> {
         report.forget_what_stays();
         let segments = self.store.segments()?;
+        let first = segments.first().map_or(0, |segment| segment.first);
+        self.sights.begin(self.retention, self.in_force.version, first);
         let (mut purge, mut is_prefix): (Option<Taken>, bool) = (None, true);
         for (at, segment) in segments.iter().enumerate() {
+            goes_on()?;
             let next = segments.get(at + 1).filter(|next| next.first <= self.size);
-            let end = next.map_or(self.size, |next| next.first);
-            if segment.first >= end {
+            let scope = self.scope(segment, next);
+            if scope.first >= scope.end {
                 break;
             }
-            let sight = match self.is_too_young(segment, next)? {
-                true => None,
-                false => Some(self.look(segment.first, end)?),
+            let changes = self.sights.changes();
+            let sight = match self.sights.recall(scope, self.now) {
+                Some(sight) => sight,
+                None => self.look(segment, next, scope)?,
             };
-            is_prefix &= next.is_some() && sight.as_ref().is_some_and(|sight| !sight.is_kept);
+            is_prefix &= next.is_some() && !sight.is_kept && !self.is_needed_for_holds(scope);
             let is_full =
                 |taken: &Taken| matches!(&taken.step, Step::Purge { segments, .. } if segments.len() >= SEGMENTS_MAX);
             if let Some(full) = purge.take_if(|taken| !is_prefix || is_full(taken))
@@ -131,31 +138,33 @@ impl<'a> Survey<'a> {
             {
                 return Ok(false);
             }
-            match sight {
-                None => report.left += end - segment.first,
-                Some(sight) if is_prefix => self.add(&mut purge, segment, end, sight),
-                Some(sight) => {
-                    let going: u64 = sight.counts.values().sum();
-                    report.left += sight.whole - going;
-                    report.waiting += sight.waiting;
-                    for (hold, count) in sight.held {
-                        *report.held.entry(hold).or_default() += count;
-                    }
-                    let taken = Taken {
-                        step: Step::Erase { ranges: sight.ranges },
-                        counts: sight.counts,
-                        dropped: sight.dropped,
-                    };
-                    if going > 0 && !act(report, taken)? {
-                        return Ok(false);
-                    }
-                }
+            if is_prefix {
+                self.add(&mut purge, segment, scope.end, sight);
+                continue;
             }
+            report.stays(&sight);
+            if sight.going() > 0 && !act(report, Taken::erased(&sight))? {
+                return Ok(false);
+            }
+            self.sights.remember(changes, scope, self.now, sight.erased());
         }
         match purge {
             Some(last) => act(report, last),
             None => Ok(true),
         }
+    }
+
+    fn scope(&self, segment: &Segment, next: Option<&Segment>) -> Scope {
+        let first = segment.first;
+        let end = next.map_or(self.size, |next| next.first);
+        let needed = self.needed.min(end).max(first);
+        Scope { first, end, needed }
+    }
+
+    /// Whether a hold in force stands in a segment.
+    fn is_needed_for_holds(&self, scope: Scope) -> bool {
+        let mut holds = self.in_force.holds();
+        holds.any(|hold| (scope.first..scope.end).contains(&hold.seq))
     }
 
     /// Adds a segment to those that go together.
@@ -185,16 +194,34 @@ impl<'a> Survey<'a> {
         }
     }
 
-    /// Whether nothing in a segment can be over, by when it begins and ends. A clock that stepped back in between shows in
-    /// what the next one begins with.
-    fn is_too_young(&self, segment: &Segment, next: Option<&Segment>) -> Result<bool> {
-        let is_young = |segment: &Segment| -> Result<bool> {
-            let Some(time) = self.first_time(segment)? else {
-                return Ok(false);
-            };
-            Ok(self.judge.earliest(time).is_none_or(|over_at| over_at > self.now))
+    fn look(&self, segment: &Segment, next: Option<&Segment>, scope: Scope) -> Result<Sight> {
+        if let Some(young) = self.look_from_outside(segment, next, scope)? {
+            return Ok(young);
+        }
+        let mut sight = Sight::default();
+        walk_near(self.store, scope.first, scope.end, |leaf| self.see(&mut sight, &leaf))?;
+        Ok(sight)
+    }
+
+    /// What is seen in a segment in which nothing can be over, by when it begins and ends. A clock that stepped back in
+    /// between shows in what the next one begins with; of a time that is still to come, nothing can be told.
+    fn look_from_outside(&self, segment: &Segment, next: Option<&Segment>, scope: Scope) -> Result<Option<Sight>> {
+        let mut sight = Sight {
+            whole: scope.end - scope.first,
+            is_kept: true,
+            ..Sight::default()
         };
-        Ok(is_young(segment)? && next.map_or(Ok(true), is_young)?)
+        for segment in [segment].into_iter().chain(next) {
+            let Some(time) = self.first_time(segment)?.filter(|time| *time <= self.now) else {
+                return Ok(None);
+            };
+            match self.judge.earliest(time) {
+                Some(over_at) if over_at <= self.now => return Ok(None),
+                Some(over_at) => sight.until(over_at),
+                None => {}
+            }
+        }
+        Ok(Some(sight))
     }
 
     /// When the first record of a segment was taken that is not erased.
@@ -208,15 +235,6 @@ impl<'a> Survey<'a> {
         Ok(None)
     }
 
-    fn look(&self, first: u64, end: u64) -> Result<Sight> {
-        let mut sight = Sight {
-            is_kept: self.in_force.holds().any(|hold| (first..end).contains(&hold.seq)),
-            ..Sight::default()
-        };
-        walk_near(self.store, first, end, |leaf| self.see(&mut sight, &leaf))?;
-        Ok(sight)
-    }
-
     fn see(&self, sight: &mut Sight, leaf: &Leaf<'_>) {
         let follows = |reach: Option<u64>| reach.is_some_and(|reach| reach + 1 == leaf.seq);
         let Some(record) = leaf.record() else {
@@ -228,6 +246,7 @@ impl<'a> Survey<'a> {
         sight.whole += 1;
         let judgement = self.judge.judge(record);
         let Some(over_at) = judgement.over_at.filter(|over_at| *over_at <= self.now) else {
+            judgement.over_at.into_iter().for_each(|over_at| sight.until(over_at));
             sight.is_kept = true;
             return;
         };
@@ -237,8 +256,9 @@ impl<'a> Survey<'a> {
             return;
         }
         let is_needed = leaf.seq >= self.needed;
-        let limit = self.retention.delivery_limit;
-        if is_needed && limit.is_none_or(|limit| limit.after(over_at) > self.now) {
+        let limit = self.retention.delivery_limit.map(|limit| limit.after(over_at));
+        if is_needed && limit.is_none_or(|limit| limit > self.now) {
+            limit.into_iter().for_each(|limit| sight.until(limit));
             sight.waiting += 1;
             sight.is_kept = true;
             return;

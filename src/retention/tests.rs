@@ -259,3 +259,25 @@ proptest! {
         prop_assert_eq!(retention.to_string().parse(), Ok(retention));
     }
 }
+
+#[test]
+fn a_report_lists_only_so_many_ranges_and_counts_them_all() {
+    let mut report = RetentionReport::new(Timestamp::MIN);
+    for part in 0..3_u64 {
+        let ranges: Vec<(u64, u64)> = (0..40_000)
+            .map(|number| (part * 100_000 + 2 * number, part * 100_000 + 2 * number))
+            .collect();
+        let taken = Taken {
+            counts: [(None, 40_000)].into(),
+            dropped: vec![ranges[0]],
+            step: Step::Erase { ranges },
+        };
+        report.add(taken, |_| "90d".to_owned());
+    }
+    assert_eq!(
+        (report.records(), report.erased.len(), report.unlisted),
+        (120_000, 100_000, 20_000)
+    );
+    assert_eq!(report.erased.last(), Some(&(239_998..=239_998)));
+    assert_eq!(report.dropped, [0..=0, 100_000..=100_000, 200_000..=200_000]);
+}

@@ -23,7 +23,7 @@ impl Hand {
         *self.0.lock().expect("unpoisoned") += by;
     }
 
-    fn back(&self, by: Duration) {
+    pub(crate) fn back(&self, by: Duration) {
         *self.0.lock().expect("unpoisoned") -= by;
     }
 }

@@ -1,13 +1,15 @@
 //! Legal holds: what they cover stays, whoever wants it gone, and they are found again in the log alone.
 
 use std::fs;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indelible::query::Field;
-use indelible::{Actor, AuditLog, Cause, Error, ErrorKind, FileStore, LogReader, MemoryStore, Query};
+use indelible::{Actor, AuditLog, Cause, Error, ErrorKind, FileStore, LogReader, MemoryStore, Query, Signer};
 
 use crate::oracle;
 use crate::scene::*;
+use crate::stores::{Hooked, Hooks};
 
 fn store(scene: &Scene) -> FileStore {
     FileStore::new(scene.folder()).segment_size(6_000)
@@ -169,6 +171,39 @@ fn a_hold_without_a_filter_covers_everything_and_one_by_time_its_time() {
     log.place_hold("all", &Query::new(), "breach", bob()).expect("placed");
     held(log.erase_personal_data([first..=first], "request"), "all", first);
     assert_eq!(log.holds().expect("readable")[1].filter.as_deref(), Some(""));
+}
+
+#[test]
+fn a_hold_placed_while_an_erasure_is_carried_out_is_for_what_comes_after() {
+    let (store, signer, hooks) = (MemoryStore::new(), TestSigner::new(), Arc::new(Hooks::default()));
+    let log = in_memory(&signer)
+        .open(Hooked::new(store.clone(), &hooks))
+        .expect("opens");
+    let seqs: Vec<u64> = (0..4).map(|_| log.append(login(1)).expect("recorded").seq).collect();
+    hooks.block_erasures(true);
+    let eraser = {
+        let (log, seq) = (log.clone(), seqs[0]);
+        std::thread::spawn(move || log.erase_personal_data([seq..=seq], "request"))
+    };
+    hooks.wait_for_erasures(1);
+    // It is announced: the hold comes too late for it, and does not wait for it.
+    let placed = log.place_hold("case", &of_user(1), "lawsuit", bob()).expect("placed");
+    log.append(login(1)).expect("recorded");
+    hooks.block_erasures(false);
+    let receipts = within(SOON, "the erasure", move || eraser.join())
+        .expect("no panic")
+        .expect("erased");
+    assert!(receipts[0].seq < placed.seq);
+    assert!(
+        log.reader()
+            .record(seqs[0])
+            .expect("a record")
+            .personal_json()
+            .is_none()
+    );
+    held(log.erase_personal_data([seqs[1]..=seqs[1]], "request"), "case", seqs[1]);
+    log.close(SOON).expect("closed");
+    oracle::check(&store, signer.vkey());
 }
 
 #[test]

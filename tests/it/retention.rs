@@ -1,6 +1,8 @@
 //! Retention: what is over goes and nothing else, whatever happens beside it.
 
 mod beside;
+mod clocks;
+mod remembered;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -10,6 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use indelible::retention::{Period, Retention, RetentionReport, Rule};
+use indelible::store::Store;
 use indelible::{Actor, AuditLog, Builder, Cause, Clock, FileStore, LogReader, MemoryStore, Query, Signer, Timestamp};
 
 use crate::clock::Hand;
@@ -93,8 +96,12 @@ fn check_gone(reader: &LogReader, taken: &[Taken], now: Timestamp, is_spared: im
     }
 }
 
+/// What stands in all files, but for the indexes: they are made in the background whenever there is time.
 fn contents(scene: &Scene) -> BTreeMap<PathBuf, Vec<u8>> {
-    let files = files_below(scene.root()).into_iter();
+    let index = scene.folder().join("index");
+    let files = files_below(scene.root())
+        .into_iter()
+        .filter(|file| !file.starts_with(&index));
     files
         .filter_map(|file| Some((file.clone(), fs::read(file).ok()?)))
         .collect()
@@ -407,4 +414,8 @@ fn it_runs_by_itself_until_the_log_is_closed() {
             "{error}"
         );
     }
+}
+
+fn segments(scene: &Scene) -> usize {
+    scene.store().segments().expect("listed").len()
 }

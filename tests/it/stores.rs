@@ -33,6 +33,8 @@ pub(crate) struct Hooks {
     block: Mutex<(bool, usize)>,
     changed: Condvar,
     appends: AtomicUsize,
+    /// The segments that were read, by the first record of each.
+    read: Mutex<Vec<u64>>,
 }
 
 impl Hooks {
@@ -68,6 +70,11 @@ impl Hooks {
         let state = self.block.lock().expect("unpoisoned");
         let waited = self.changed.wait_timeout_while(state, SOON, |state| state.1 < count);
         assert!(!waited.expect("unpoisoned").1.timed_out(), "no erasure began");
+    }
+
+    /// The segments that were read since this was asked last, by the first record of each.
+    pub(crate) fn take_read(&self) -> Vec<u64> {
+        std::mem::take(&mut self.read.lock().expect("unpoisoned"))
     }
 
     fn erasure(&self) -> Result<()> {
@@ -139,6 +146,7 @@ impl<S: Store> Store for Hooked<S> {
     }
 
     fn lines(&self, segment: &Segment, from: u64) -> Result<Box<dyn Lines + '_>> {
+        self.hooks.read.lock().expect("unpoisoned").push(segment.first);
         self.inner.lines(segment, from)
     }
 

@@ -60,7 +60,7 @@ pub(super) fn key() -> Arc<SigningKey> {
 
 /// Opens the log again, and checks that every acknowledged record is there with its hash, and that what was purged was
 /// announced. Gives the receipt of one more event.
-fn check(disk: &SimulatedDisk, key: &Arc<SigningKey>, acknowledged: &[Receipt], context: &str) -> Receipt {
+pub(super) fn check(disk: &SimulatedDisk, key: &Arc<SigningKey>, acknowledged: &[Receipt], context: &str) -> Receipt {
     let log = open(disk, key).unwrap_or_else(|error| panic!("{context}: does not open: {error}"));
     let receipt = log
         .append(event(1000))
@@ -95,7 +95,7 @@ fn check(disk: &SimulatedDisk, key: &Arc<SigningKey>, acknowledged: &[Receipt], 
 }
 
 /// A sequence of answers that is the same for the same seed.
-fn choices(seed: u64) -> impl FnMut() -> bool {
+pub(super) fn choices(seed: u64) -> impl FnMut() -> bool {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     move || {
         state ^= state << 13;

@@ -7,4 +7,5 @@ mod crash;
 mod frames;
 mod keys;
 mod newest;
+mod retaining;
 mod simulated;
