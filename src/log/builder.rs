@@ -217,7 +217,8 @@ impl Builder {
 
     /// Applies a retention in the background: once the log is open, and then so long after each run, until it is closed
     /// ([`AuditLog::apply_retention`]). What fails is told to [`on_error`](Self::on_error), and tried again by the next
-    /// run. Each run writes the segments anew in which single records are over by then: a day is a good interval.
+    /// run. Each run writes the segments anew in which single records are over by then, and reads no others again: a day
+    /// is a good interval.
     pub fn retention(mut self, retention: Retention, every: Duration) -> Self {
         self.options.retention = Some((retention, every));
         self

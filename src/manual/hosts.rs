@@ -129,7 +129,8 @@
 //! - [`apply_retention`](crate::AuditLog::apply_retention) does what a [`Retention`](crate::Retention) asks for, with
 //!   both, and [`Builder::retention`](crate::Builder::retention) does it now and then.
 //!
-//! A [legal hold](crate::AuditLog::place_hold) is in the way of all of them.
+//! A [legal hold](crate::AuditLog::place_hold) is in the way of all of them; see
+//! [`manual::retention`](crate::manual::retention).
 //!
 //! Each is recorded in the log first, and keeps every hash and proof. What a crash interrupts is done after the next
 //! opening. None of them reaches beyond the log: backups, exports, what sinks have delivered, and the files in

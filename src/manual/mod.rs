@@ -7,6 +7,7 @@
 //! - [`auditors`]: how to verify a log, read its report, keep checkpoints and check the proof of one record.
 //! - [`operators`]: what stands on disk, keys and their rotation, the second place, backups, crashes, readiness,
 //!   platforms.
+//! - [`retention`]: how long records are kept, what a run takes and costs, legal holds.
 //! - [`mod@format`]: the log on disk and on the wire, for who writes a verifier or a reader of their own. FORMAT § in
 //!   these docs are its sections.
 //! - [`events`]: the fields of an event, their rules, and the form in which JSON holds them. EVENTS § are its sections.
@@ -15,6 +16,7 @@ pub mod auditors;
 pub mod guarantees;
 pub mod hosts;
 pub mod operators;
+pub mod retention;
 
 /// What a log is on disk and on the wire, and how anyone checks one, in any language. Normative: FORMAT § in these
 /// docs.

@@ -91,8 +91,9 @@ pub(crate) fn run(arguments: &Hold, output: &mut Output) -> Result<ExitCode, Fai
             for hold in opening::reader(dir)?.holds()? {
                 let filter = hold.filter.as_deref().unwrap_or("unreadable, so every record");
                 output.line(format_args!(
-                    "{}\t{filter}\t{}\t{}\t{}",
-                    hold.name,
+                    "{}\t{}\t{}\t{}\t{}",
+                    hold.name.escape_debug(),
+                    filter.escape_debug(),
                     hold.reason.escape_debug(),
                     hold.by.escape_debug(),
                     hold.placed_at

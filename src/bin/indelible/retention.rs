@@ -13,7 +13,9 @@ use crate::output::Output;
 /// Take from a log what is over by a retention
 ///
 /// Segments of which all is over are removed, other records that are over are erased one by one. Each step is announced
-/// in the log first. What a legal hold covers stays. Prints what was taken and what stays.
+/// in the log first. What a legal hold covers stays. Prints what was taken and what stays. What sinks and exports of a
+/// service still need is not known here: where some lag behind, this is for the service to do, with the call
+/// AuditLog::apply_retention.
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  indelible retention audit --key audit.key --keep 90d --rule '7y tenant_id=org_acme' --dry-run"
@@ -51,7 +53,7 @@ pub(crate) fn run(arguments: &Apply, output: &mut Output) -> Result<ExitCode, Fa
             report
         }
     };
-    print(&report, output);
+    print(&report, *dry_run, output);
     Ok(ExitCode::SUCCESS)
 }
 
@@ -63,17 +65,20 @@ fn retention(arguments: &Apply) -> Result<Retention, Failure> {
         .try_fold(default, |retention, rule| Ok(retention.rule(rule?)))
 }
 
-fn print(report: &RetentionReport, output: &mut Output) {
+fn print(report: &RetentionReport, is_plan: bool, output: &mut Output) {
+    let would = if is_plan { "to be " } else { "" };
     if let Some(purged) = &report.purged {
-        let segments = report.segments.len();
-        output.line(format_args!(
-            "purged {} to {}: {segments} segments",
-            purged.start,
-            purged.end.saturating_sub(1)
-        ));
+        let last = purged.end.saturating_sub(1);
+        output.line(format_args!("{would}purged {} to {last}", purged.start));
+    }
+    for segment in &report.segments {
+        output.line(format_args!("{would}removed {segment}"));
     }
     for range in &report.erased {
-        output.line(format_args!("erased {} to {}", range.start(), range.end()));
+        output.line(format_args!("{would}erased {} to {}", range.start(), range.end()));
+    }
+    if report.unlisted > 0 {
+        output.line(format_args!("and {} more", report.unlisted));
     }
     for (rule, count) in &report.by_rule {
         output.line(format_args!("over by {rule}: {count} records"));
