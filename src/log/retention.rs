@@ -9,7 +9,7 @@ use std::sync::PoisonError;
 use super::shared::Shared;
 use super::work::{call_host, check_not_at_work};
 use super::{AuditLog, own};
-use crate::error::{Cause, Result};
+use crate::error::Result;
 use crate::reader::{self, first};
 use crate::retention::{InForce, Retention, RetentionReport, Sights, Step, Survey, Taken};
 use crate::store::Erasure;
@@ -111,7 +111,6 @@ impl Shared {
             let in_force = self.in_force("apply_retention")?.clone();
             let log = (self.store.as_ref(), in_force.read_to);
             let survey = Survey::new(log, retention, &in_force, &self.sights, now, needed.lowest());
-            let before = first(self.store.as_ref())?;
             let goes_on = || match self.is_closing() {
                 true => Err(self.ended()),
                 false => Ok(()),
@@ -124,14 +123,8 @@ impl Shared {
                 }
                 Ok(is_done)
             });
-            match is_done {
-                Ok(true) => break,
-                Ok(false) => {}
-                // Somebody purges beside it: what is gone cannot be looked at.
-                Err(error)
-                    if matches!(error.cause(), Cause::NoRecord { .. } | Cause::Damaged { .. })
-                        && first(self.store.as_ref())? != before => {}
-                Err(error) => return Err(error),
+            if is_done? {
+                break;
             }
         }
         if report.records() > 0 || report.purged.is_some() {

@@ -6,8 +6,8 @@ use super::hold::{Covers, InForce};
 use super::report::RetentionReport;
 use super::sight::{Scope, Sight, Sights};
 use super::{Judge, Retention};
-use crate::error::Result;
-use crate::reader::{Leaf, walk_near};
+use crate::error::{Cause, Result};
+use crate::reader::{Leaf, first, walk_near};
 use crate::record::Line;
 use crate::store::{LineEnd, Segment, Store};
 use crate::timestamp::Timestamp;
@@ -96,18 +96,42 @@ impl<'a> Survey<'a> {
 
     /// What would be done.
     pub(crate) fn plan(&self) -> Result<RetentionReport> {
-        let mut report = RetentionReport::new(self.now);
-        let add = |report: &mut RetentionReport, taken| {
-            report.add(taken, |rule| self.name(rule));
-            Ok(true)
-        };
-        self.run(&mut report, || Ok(()), add)?;
-        Ok(report)
+        loop {
+            let mut report = RetentionReport::new(self.now);
+            let add = |report: &mut RetentionReport, taken| {
+                report.add(taken, |rule| self.name(rule));
+                Ok(true)
+            };
+            if self.run(&mut report, || Ok(()), add)? {
+                return Ok(report);
+            }
+        }
     }
 
-    /// Goes over the segments, and has each step done as it is found. Where `act` gives `false`, it ends there, and so
-    /// does this. What stays is counted in the report. `goes_on` is asked before each segment.
+    /// Goes over the segments, and has each step done as it is found. What stays is counted in the report. `goes_on` is
+    /// asked before each segment.
+    ///
+    /// Gives `false` where it is to be run anew: `act` gave that, or somebody purges beside it.
     pub(crate) fn run(
+        &self,
+        report: &mut RetentionReport,
+        goes_on: impl Fn() -> Result<()>,
+        act: impl FnMut(&mut RetentionReport, Taken) -> Result<bool>,
+    ) -> Result<bool> {
+        let before = first(self.store)?;
+        match self.go_over(report, goes_on, act) {
+            // What is gone cannot be looked at.
+            Err(error)
+                if (error.is_gone() || matches!(error.cause(), Cause::NoRecord { .. } | Cause::Damaged { .. }))
+                    && first(self.store)? != before =>
+            {
+                Ok(false)
+            }
+            is_done => is_done,
+        }
+    }
+
+    fn go_over(
         &self,
         report: &mut RetentionReport,
         goes_on: impl Fn() -> Result<()>,
@@ -115,8 +139,8 @@ impl<'a> Survey<'a> {
     ) -> Result<bool> {
         report.forget_what_stays();
         let segments = self.store.segments()?;
-        let first = segments.first().map_or(0, |segment| segment.first);
-        self.sights.begin(self.retention, self.in_force.version, first);
+        let beginning = segments.first().map_or(0, |segment| segment.first);
+        self.sights.begin(self.retention, self.in_force.version, beginning);
         let (mut purge, mut is_prefix): (Option<Taken>, bool) = (None, true);
         for (at, segment) in segments.iter().enumerate() {
             goes_on()?;

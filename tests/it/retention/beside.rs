@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use indelible::store::Store;
-use indelible::{Actor, Cause, Event, FileStore, LogReader, MemoryStore, Query, Signer, action};
+use indelible::{Actor, Cause, Clock, Event, FileStore, LogReader, MemoryStore, Query, Signer, action};
 
 use super::{DAY, Taken, now, retention};
 use crate::clock::Hand;
 use crate::oracle;
 use crate::scene::*;
 
-/// Asks for what is left of each actor, and never finds anything else.
-fn ask(reader: &LogReader, done: &AtomicBool) -> u64 {
+/// Asks for what is left of each actor, and never finds anything else. A plan is never in the way of a purge.
+fn ask(reader: &LogReader, clock: &Hand, done: &AtomicBool) -> u64 {
     let mut asked = 0;
     while !done.load(Ordering::SeqCst) {
         let query = Query::new().tenant("org_1").action("auth.login.failed").limit(50);
@@ -30,6 +30,7 @@ fn ask(reader: &LogReader, done: &AtomicBool) -> u64 {
             }
             Err(error) => assert!(matches!(error.cause(), Cause::NoRecord { .. }), "{error}"),
         }
+        reader.plan_retention(&retention(), clock.now()).expect("a plan");
         asked += 1;
     }
     asked
@@ -58,8 +59,8 @@ fn beside<S: Store + Clone>(store: &S) {
         })
         .collect();
     let asker = {
-        let (reader, done) = (LogReader::new(store.clone()), Arc::clone(&done));
-        std::thread::spawn(move || ask(&reader, &done))
+        let (reader, clock, done) = (LogReader::new(store.clone()), clock.clone(), Arc::clone(&done));
+        std::thread::spawn(move || ask(&reader, &clock, &done))
     };
     while !appenders.iter().all(std::thread::JoinHandle::is_finished) {
         std::thread::sleep(Duration::from_millis(15));
