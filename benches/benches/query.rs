@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use indelible::query::Order;
+use indelible::query::{CountBy, Field, Order};
 use indelible::{AuditLog, FileStore, LogReader, Query, Timestamp};
 use indelible_benches::arguments::Arguments;
 use indelible_benches::events::{Login, ORIGIN};
@@ -38,10 +39,14 @@ fn measure(records: u64, table: &mut Table) {
         record.recorded_at().expect("a time")
     };
     let (start, end) = (at(1), at(3));
-    let row = |what: &str, limit: f64, ours: &mut dyn FnMut(u64) -> usize, theirs: &mut dyn FnMut(u64) -> usize| {
+    let row = |what: &str,
+               rounds: u64,
+               limit: f64,
+               ours: &mut dyn FnMut(u64) -> usize,
+               theirs: &mut dyn FnMut(u64) -> usize| {
         let (mut mine, mut others) = (Latencies::new(), Latencies::new());
         let mut found = 0;
-        for number in 0..ROUNDS {
+        for number in 0..rounds {
             let began = Instant::now();
             let count = ours(number);
             mine.push(began.elapsed());
@@ -54,7 +59,7 @@ fn measure(records: u64, table: &mut Table) {
         let micros = |value: f64| format!("{value:.0} µs");
         [
             count(records as f64),
-            format!("{what} ({:.0} found)", found as f64 / ROUNDS as f64),
+            format!("{what} ({:.0} found)", found as f64 / rounds as f64),
             micros(ours),
             micros(mine.quantile_micros(0.99)),
             micros(theirs),
@@ -67,6 +72,7 @@ fn measure(records: u64, table: &mut Table) {
     let limit = if records > 1_000_000 { 2.0 } else { 0.3 };
     table.row(row(
         "an actor's failed logins in a time range",
+        ROUNDS,
         limit,
         &mut |number| {
             let query = Query::new()
@@ -88,6 +94,7 @@ fn measure(records: u64, table: &mut Table) {
     ));
     table.row(row(
         "the newest 100",
+        ROUNDS,
         1.0,
         &mut |_| reader.query(&Query::new()).expect("an answer").found.len(),
         &mut |_| {
@@ -100,6 +107,7 @@ fn measure(records: u64, table: &mut Table) {
     ));
     table.row(row(
         "100 from a time on",
+        ROUNDS,
         1.0,
         &mut |number| {
             let query = Query::new().since(later(start, number)).order(Order::OldestFirst);
@@ -110,6 +118,79 @@ fn measure(records: u64, table: &mut Table) {
             rows(&sqlite, sql, params![later(start, number).to_string()])
         },
     ));
+    let by_action = CountBy::new().field(Field::EventType);
+    table.row(row(
+        "count by action over all",
+        10,
+        300.0,
+        &mut |_| reader.count(&Query::new(), &by_action).expect("counted").groups.len(),
+        &mut |_| {
+            rows(
+                &sqlite,
+                "SELECT action, count(*) FROM events GROUP BY action",
+                params![],
+            )
+        },
+    ));
+    scan(&folder, &reader, records, table);
+}
+
+/// Words anywhere, which no index helps with, beside ripgrep over the same lines.
+fn scan(folder: &Folder, reader: &LogReader, records: u64, table: &mut Table) {
+    let segments = folder.join("ours/segments");
+    let rg = |word: &str, threads: &str| {
+        let began = Instant::now();
+        let output = Command::new("rg")
+            .args([
+                "--ignore-case",
+                "--fixed-strings",
+                "--count",
+                "--no-filename",
+                "--text",
+                "--threads",
+                threads,
+                word,
+            ])
+            .arg(&segments)
+            .output()
+            .ok()?;
+        let lines: usize = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .filter_map(|line| line.parse::<usize>().ok())
+            .sum();
+        Some((began.elapsed(), lines))
+    };
+    if rg("nobody", "1").is_none() {
+        eprintln!("ripgrep is not installed: scans are not measured");
+        return;
+    }
+    let user = Login::new(records / 2).user;
+    for word in ["zanzibar", &user] {
+        let query = Query::new().words(word);
+        let (mut mine, mut one, mut all) = (Latencies::new(), Latencies::new(), Latencies::new());
+        for _ in 0..5 {
+            let began = Instant::now();
+            let found = reader.count(&query, &CountBy::new()).expect("counted").total;
+            mine.push(began.elapsed());
+            let Some((time, lines)) = rg(word, "1") else { return };
+            one.push(time);
+            assert_eq!(u64::try_from(lines).ok(), Some(found), "{word}");
+            let Some((time, _)) = rg(word, "0") else { return };
+            all.push(time);
+        }
+        let millis = |latencies: &mut Latencies| latencies.quantile_micros(0.5) / 1000.0;
+        let (ours, one, all) = (millis(&mut mine), millis(&mut one), millis(&mut all));
+        table.row([
+            count(records as f64),
+            format!("scan for {word:?}; ripgrep on one core {one:.0} ms"),
+            format!("{ours:.0} ms"),
+            String::new(),
+            format!("{all:.0} ms"),
+            String::new(),
+            format!("{:.2}", ours / all),
+            figure(ours / all, "", Target::AtMost(1.0)),
+        ]);
+    }
 }
 
 /// Makes all indexes anew.

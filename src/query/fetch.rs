@@ -33,7 +33,7 @@ impl<'a> RecordReader<'a> {
             return Ok(());
         }
         let look = |line: &[u8]| look(line).map(|()| false);
-        each_record(self.store, self.segment, &(seq..seq + 1), look)?;
+        each_record(self.store, self.segment, &(seq..seq + 1), None, look)?;
         Ok(())
     }
 

@@ -38,17 +38,23 @@ pub(super) fn judge<'a>(line: &'a [u8], matcher: &Matcher<'_>) -> Result<Verdict
     }
 }
 
-/// Goes over the records of a range that are in a segment, in order, as long as `goes_on` says so of each. Gives the
-/// record after the last one.
+/// Goes over the records of a range that are in a segment, in order, as long as `goes_on` says so of each; where there is
+/// a matcher, not all of those that cannot match. Gives the record after the last one.
 pub(super) fn each_record(
     store: &dyn Store,
     segment: &Segment,
     range: &Range<u64>,
+    matcher: Option<&Matcher<'_>>,
     mut goes_on: impl FnMut(&[u8]) -> Result<bool, String>,
 ) -> Result<u64> {
     let mut next = range.start;
     let mut lines = store.lines(segment, range.start)?;
-    while let Some(raw) = lines.next_line()? {
+    let matcher = matcher.filter(|matcher| matcher.has_literals());
+    loop {
+        if let Some(matcher) = matcher {
+            lines.pass_over(&|lines| matcher.find(lines));
+        }
+        let Some(raw) = lines.next_line()? else { break };
         if raw.end != LineEnd::Whole {
             break;
         }
@@ -60,7 +66,8 @@ pub(super) fn each_record(
         }
         next = seq + 1;
         let damaged = |problem: String| Error::damaged(&segment.name, None, format!("near seq {seq}: {problem}"));
-        if !goes_on(raw.bytes).map_err(damaged)? {
+        // Behind the last one there may be megabytes of space that was written ahead.
+        if !goes_on(raw.bytes).map_err(damaged)? || next == range.end {
             return Ok(next);
         }
     }
@@ -82,7 +89,7 @@ pub(crate) fn seq_of(line: &[u8]) -> Option<u64> {
 }
 
 /// How the line of an erased record begins.
-const ERASED: &[u8] = b"{\"erased\":";
+pub(super) const ERASED: &[u8] = b"{\"erased\":\"";
 
 /// What stands in the line of a record whose personal data is erased.
-const PERSONAL_ERASED: &[u8] = b",\"personal\":\"";
+pub(super) const PERSONAL_ERASED: &[u8] = b",\"personal\":\"";

@@ -6,7 +6,9 @@ use memchr::memmem::Finder;
 
 use super::condition::Condition;
 use super::field::{Field, Value};
+use super::lines::{ERASED, PERSONAL_ERASED};
 use super::visit::{Place, fields, scalars, spelled_target};
+use super::word::{Word, finder};
 use super::{Filter, TimeField};
 use crate::event::scan::text;
 use crate::event::{Action, Severity};
@@ -25,14 +27,33 @@ pub(crate) struct Matcher<'a> {
     pub(super) start: Option<Timestamp>,
     end: Option<Timestamp>,
     literals: Vec<Literal>,
+    /// What stands in the lines of records that cannot match any more, and are counted.
+    lost: Vec<Finder<'static>>,
 }
 
 /// Bytes that stand in the line of every record that matches.
 #[derive(Debug)]
 enum Literal {
     Exact(Box<Finder<'static>>),
-    /// In lower case; a line may have it in any.
-    AnyCase(Vec<u8>),
+    /// A line may have it in any letter case.
+    AnyCase(Box<Word>),
+}
+
+impl Literal {
+    fn find(&self, text: &[u8]) -> Option<usize> {
+        match self {
+            Self::Exact(finder) => finder.find(text),
+            Self::AnyCase(word) => word.find(text),
+        }
+    }
+
+    /// How long it is: the longer, the fewer lines have it.
+    fn length(&self) -> usize {
+        match self {
+            Self::Exact(finder) => finder.needle().len(),
+            Self::AnyCase(word) => word.length(),
+        }
+    }
 }
 
 impl<'a> Matcher<'a> {
@@ -47,6 +68,10 @@ impl<'a> Matcher<'a> {
             filter,
             required: conditions.iter().enumerate().map(is_required).sum(),
             literals: literals(filter),
+            lost: match filter.is_personal() {
+                true => vec![finder(ERASED), finder(PERSONAL_ERASED)],
+                false => vec![finder(ERASED)],
+            },
             start,
             end: filter.end,
             conditions,
@@ -60,10 +85,30 @@ impl<'a> Matcher<'a> {
 
     /// Whether a line may be one that matches, by its bytes.
     pub(crate) fn may_match(&self, line: &[u8]) -> bool {
-        self.literals.iter().all(|literal| match literal {
-            Literal::Exact(finder) => finder.find(line).is_some(),
-            Literal::AnyCase(word) => has_word(line, word),
-        })
+        self.literals.iter().all(|literal| literal.find(line).is_some())
+    }
+
+    /// Whether there are bytes that every line has that matches.
+    pub(super) fn has_literals(&self) -> bool {
+        !self.literals.is_empty()
+    }
+
+    /// A place in the first of some lines that is to be looked at.
+    pub(super) fn find(&self, lines: &[u8]) -> Option<usize> {
+        // What is near is found before what is far is looked for.
+        let mut length = FIRST_LOOK;
+        loop {
+            let near = lines.get(..length).unwrap_or(lines);
+            let mut found = self.literals.first().map_or(Some(0), |literal| literal.find(near));
+            for lost in &self.lost {
+                let before = near.get(..found.unwrap_or(near.len())).unwrap_or_default();
+                found = lost.find(before).or(found);
+            }
+            if found.is_some() || near.len() == lines.len() {
+                return found;
+            }
+            length *= 8;
+        }
     }
 
     pub(crate) fn matches(&self, record: &RecordLine<'_>) -> bool {
@@ -239,7 +284,7 @@ fn literals(filter: &Filter) -> Vec<Literal> {
             }
             (_, Value::Text(text)) => json::string(&mut bytes, text),
         }
-        literals.push(Literal::Exact(Box::new(Finder::new(&bytes).into_owned())));
+        literals.push(Literal::Exact(Box::new(finder(&bytes))));
     }
     // A word with other characters may be spelled in several ways.
     let is_plain = |word: &&String| {
@@ -247,15 +292,10 @@ fn literals(filter: &Filter) -> Vec<Literal> {
             .all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
     };
     let words = filter.words.iter().filter(is_plain);
-    literals.extend(words.map(|word| Literal::AnyCase(word.clone().into_bytes())));
+    literals.extend(words.map(|word| Literal::AnyCase(Box::new(Word::new(word)))));
+    literals.sort_by_key(|literal| std::cmp::Reverse(literal.length()));
     literals
 }
 
-/// Whether a word that is in lower case stands in a line in any.
-fn has_word(line: &[u8], word: &[u8]) -> bool {
-    let Some(first) = word.first() else { return true };
-    let starts = memchr::memchr2_iter(*first, first.to_ascii_uppercase(), line);
-    starts
-        .filter_map(|start| line.get(start..start + word.len()))
-        .any(|found| found.eq_ignore_ascii_case(word))
-}
+/// So many bytes are looked at first.
+const FIRST_LOOK: usize = 8 * 1024;

@@ -28,6 +28,7 @@ mod scan;
 mod source;
 mod step;
 mod visit;
+mod word;
 
 use std::collections::BTreeMap;
 use std::ops::Range;

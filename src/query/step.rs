@@ -49,7 +49,7 @@ impl Step {
     pub(super) fn read(&mut self, store: &dyn Store, segment: &Segment, matcher: &Matcher<'_>) -> Result<()> {
         let range = self.range.clone();
         let look = |line: &[u8]| Ok(!(self.look(line, matcher)? && self.is_full()));
-        self.next = each_record(store, segment, &range, look)?;
+        self.next = each_record(store, segment, &range, Some(matcher), look)?;
         Ok(())
     }
 

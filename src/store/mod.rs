@@ -313,6 +313,14 @@ pub struct KeptRotation {
 pub trait Lines: Send {
     /// The next line, `None` at the end of the segment.
     fn next_line(&mut self) -> Result<Option<RawLine<'_>>>;
+
+    /// Passes over whole lines in which `find` finds nothing, as far as that costs little: who looks for few lines is not
+    /// given all the others. `find` gets some lines, and gives a place in the first one that is wanted. Some of the others
+    /// come all the same, the last two of a segment among them; [`RawLine::number`] does not count what is passed over. Nothing is, unless a
+    /// store does it.
+    fn pass_over(&mut self, find: &dyn Fn(&[u8]) -> Option<usize>) {
+        let _ = find;
+    }
 }
 
 /// A line as it stands, and its place.

@@ -1,7 +1,12 @@
 //! Counting segment by segment: by the index alone where that tells it, else record by record.
 
+use std::num::NonZero;
 use std::ops::Range;
-use std::time::SystemTime;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use roaring::RoaringBitmap;
 
@@ -31,27 +36,15 @@ pub(crate) fn count(
     query.check_unpaged().map_err(Cause::InvalidQuery)?;
     let filter = query.filter.clone().at(now);
     let matcher = Matcher::new(&filter, filter.start);
-    let source = Source::new(store, indexes, &matcher);
     let counting = Counting {
         store,
-        source: &source,
+        indexes,
         matcher: &matcher,
         by,
+        total: Mutex::default(),
     };
-    let (mut tally, mut gone) = (Tally::default(), Gone::default());
-    let wanted = filter.range(size);
-    let mut at = wanted.start;
-    while at < wanted.end {
-        let (counted, first) = source.in_segment(at, |part| counting.count(part, at, wanted.end))?;
-        if at < first {
-            let start = gone.purged.map_or(at, |purged| purged.start);
-            gone.purged = Some(start..first.min(wanted.end));
-        }
-        at = counted.next.max(first);
-        gone.erased += counted.lost.erased;
-        gone.personal_erased += counted.lost.personal;
-        tally.and(counted.tally).map_err(Cause::InvalidQuery)?;
-    }
+    counting.run(filter.range(size))?;
+    let Total { tally, mut gone } = counting.total.into_inner().unwrap_or_else(PoisonError::into_inner);
     if by.field.as_ref().is_some_and(Field::is_personal) {
         gone.personal_erased += tally.personal_erased;
     }
@@ -65,9 +58,17 @@ pub(crate) fn count(
 
 struct Counting<'a> {
     store: &'a dyn Store,
-    source: &'a Source<'a>,
+    indexes: &'a Indexes,
     matcher: &'a Matcher<'a>,
     by: &'a CountBy,
+    total: Mutex<Total>,
+}
+
+/// What was counted so far.
+#[derive(Debug, Default)]
+struct Total {
+    tally: Tally,
+    gone: Gone,
 }
 
 /// What was counted of a segment.
@@ -80,8 +81,61 @@ struct Counted {
 }
 
 impl Counting<'_> {
+    /// Counts the records of a range, segment by segment: on several threads, if it takes a while.
+    fn run(&self, wanted: Range<u64>) -> Result<()> {
+        let mut starts: Vec<u64> = self.store.segments()?.iter().map(|segment| segment.first).collect();
+        starts.retain(|first| wanted.contains(first) && *first > wanted.start);
+        let ends = starts.iter().copied().chain([wanted.end]);
+        let starts = [wanted.start].into_iter().chain(starts.iter().copied());
+        let parts: Vec<Range<u64>> = starts.zip(ends).map(|(start, end)| start..end).collect();
+        let (began, next) = (Instant::now(), AtomicUsize::new(0));
+        let work = |limit: Duration| {
+            let source = Source::new(self.store, self.indexes, self.matcher);
+            while began.elapsed() < limit
+                && let Some(part) = parts.get(next.fetch_add(1, Relaxed))
+            {
+                self.add(&source, part)?;
+            }
+            Ok(())
+        };
+        work(ALONE)?;
+        if next.load(Relaxed) >= parts.len() {
+            return Ok(());
+        }
+        thread::scope(|scope| {
+            let cores = thread::available_parallelism().map_or(1, NonZero::get);
+            let helpers = (1..cores.min(THREADS_MAX))
+                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, || work(Duration::MAX)).ok());
+            let helpers: Vec<_> = helpers.collect();
+            let mut done = work(Duration::MAX);
+            for helper in helpers {
+                done = done.and(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
+            }
+            done
+        })
+    }
+
+    /// Adds the records of a range.
+    fn add(&self, source: &Source<'_>, wanted: &Range<u64>) -> Result<()> {
+        let mut at = wanted.start;
+        while at < wanted.end {
+            let (counted, first) = source.in_segment(at, |part| self.count(source, part, at, wanted.end))?;
+            let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
+            if at < first {
+                let (start, end) = (at, first.min(wanted.end));
+                let purged = total.gone.purged.get_or_insert(start..end);
+                *purged = start.min(purged.start)..end.max(purged.end);
+            }
+            total.gone.erased += counted.lost.erased;
+            total.gone.personal_erased += counted.lost.personal;
+            total.tally.and(counted.tally).map_err(Cause::InvalidQuery)?;
+            at = counted.next.max(first);
+        }
+        Ok(())
+    }
+
     /// Counts the records of a segment from `at` on and before `end`.
-    fn count(&self, part: Part<'_>, at: u64, end: u64) -> Result<Counted> {
+    fn count(&self, source: &Source<'_>, part: Part<'_>, at: u64, end: u64) -> Result<Counted> {
         let start = at.max(part.segment.first);
         if start >= end {
             return Ok(Counted {
@@ -90,7 +144,7 @@ impl Counting<'_> {
             });
         }
         let by_index = |index: &dyn Index| self.by_index(part.segment, index, start..end);
-        match self.source.by_index(part, at, by_index)? {
+        match source.by_index(part, at, by_index)? {
             Told::By(counted) => Ok(counted),
             Told::Not { first } => {
                 let mut counted = Counted::default();
@@ -211,7 +265,7 @@ impl Counting<'_> {
 
     /// Counts record by record. Gives the record after the last one.
     fn read(&self, segment: &Segment, range: &Range<u64>, counted: &mut Counted) -> Result<u64> {
-        each_record(self.store, segment, range, |line| {
+        each_record(self.store, segment, range, Some(self.matcher), |line| {
             self.look(line, counted)?;
             Ok(true)
         })
@@ -231,3 +285,8 @@ impl Counting<'_> {
 fn category(action: &str) -> String {
     Action::from(action).category().to_owned()
 }
+
+/// So long one thread is enough.
+const ALONE: Duration = Duration::from_millis(5);
+
+const THREADS_MAX: usize = 8;

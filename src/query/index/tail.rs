@@ -49,7 +49,10 @@ impl Tail {
 
     fn take_lines(&mut self, store: &dyn Store, segment: &Segment, until: u64) -> Result<()> {
         let mut lines = store.lines(segment, (self as &dyn Index).end())?;
-        while let Some(raw) = lines.next_line()? {
+        // Behind the last one there may be megabytes of space that was written ahead.
+        while (self as &dyn Index).end() < until
+            && let Some(raw) = lines.next_line()?
+        {
             if raw.end != LineEnd::Whole {
                 break;
             }

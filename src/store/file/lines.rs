@@ -124,6 +124,24 @@ impl Lines for FileLines {
             None => Ok(None),
         }
     }
+
+    fn pass_over(&mut self, find: &dyn Fn(&[u8]) -> Option<usize>) {
+        // What of the buffer is whole lines, but for the last two: one of them is a record, whose `seq` tells how far the
+        // reading is.
+        let pending = &self.buffer[self.start..self.end];
+        let newline_before = |end: usize| memchr::memrchr(b'\n', &pending[..end]);
+        let last = newline_before(pending.len()).and_then(newline_before);
+        let Some(lines) = last.and_then(newline_before) else {
+            return;
+        };
+        let lines = &pending[..=lines];
+        let passed = match find(lines) {
+            Some(at) => memchr::memrchr(b'\n', &lines[..at]).map_or(0, |newline| newline + 1),
+            None => lines.len(),
+        };
+        self.start += passed;
+        self.offset += passed as u64;
+    }
 }
 
 /// Where the first byte other than zero stands, from `offset` on. A sparse file has no end of zeros: after
