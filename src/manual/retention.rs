@@ -50,7 +50,7 @@
 //! | --- | --- | --- |
 //! | the retention is another one than before | `audit_log.retention_policy.updated` | `policy`, `old` |
 //! | a sink or an export has not got what goes | `audit_log.events.dropped` | `ranges`, `count`, `sinks` |
-//! | up to 64 segments go, of which all is over and before which none stays | `audit_log.purged` | `before`, `records` |
+//! | up to 16 segments go, of which all is over and before which none stays | `audit_log.purged` | `before`, `records` |
 //! | what is over in another segment is erased, record by record | `audit_log.record.erased` | `ranges` |
 //! | the run has taken something and is done | `audit_log.purged`, of nothing more | `at`, `taken`, `segments`, `left`, `held`, `waiting` |
 //!

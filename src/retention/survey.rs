@@ -307,4 +307,4 @@ impl<'a> Survey<'a> {
 }
 
 /// So many segments are purged under one announcement.
-const SEGMENTS_MAX: usize = 64;
+const SEGMENTS_MAX: usize = 16;
