@@ -74,6 +74,7 @@
 //! | --- | --- |
 //! | `cli` | the binary `indelible`; turns on `compress` and `watch` |
 //! | `compress` | compressing segments that are not written to any more, and reading them (builds zstd, which is C) |
+//! | `object-store` | exports to S3, Azure Blob and Google Cloud Storage (builds a runtime and TLS, which is C) |
 //! | `testing` | the conformance suite for stores |
 //! | `watch` | who follows the log of another process is told by Linux of what is new, and looks at nothing meanwhile |
 
@@ -100,7 +101,7 @@ pub mod timestamp;
 pub mod verify;
 
 pub use event::{Action, Actor, Change, Context, Event, Outcome, Severity, Target, action};
-pub use log::{Append, AuditLog, Builder, Clock, LogState, Receipt, RetentionState, SystemClock, Ticket};
+pub use log::{Append, AuditLog, Builder, Clock, ExportState, LogState, Receipt, RetentionState, SystemClock, Ticket};
 pub use reader::{LogReader, Records};
 pub use record::Record;
 

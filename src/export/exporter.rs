@@ -1,32 +1,46 @@
-//! One export into a folder, step by step: the data, the manifest's text, the manifest.
+//! One export to a destination, step by step: the data, the manifest's text, the manifest.
 
-use std::path::{Path, PathBuf};
+use std::io;
 
-use super::folder::{Folder, NewFile};
 use super::manifest::{Manifest, ManifestFile};
+use super::place::{Finished, GoesOn, NewFile, Place};
 use super::source::{Form, Plan, Source};
-use super::{Export, Exported, ExportedFiles};
+use super::{Destination, Export, Exported, ExportedFiles};
 use crate::error::{Cause, Error, Result};
 use crate::hash::Hash;
 use crate::note::VerifierKey;
 use crate::sign::SignError;
 
-/// An export into a folder on its way. Dropped before it is published, it leaves nothing.
+/// An export on its way. Dropped before it is published, it leaves nothing that is one.
 pub(crate) struct Exporter<'a> {
-    // It goes before the folder is let go.
+    // It goes before the destination is let go.
     data: NewFile,
-    folder: Folder,
+    place: Box<dyn Place + 'a>,
+    goes_on: GoesOn<'a>,
+    number: Option<u64>,
     source: Source<'a>,
     export: &'a Export,
     plan: Plan,
     name: String,
+    written: Option<Written>,
+}
+
+/// What is durable, and what is to be signed for it.
+struct Written {
+    data: String,
+    number: u64,
     text: String,
-    exported: Option<Exported>,
+    exported: Exported,
 }
 
 impl<'a> Exporter<'a> {
-    /// Takes the folder, and the name.
-    pub(crate) fn begin(source: Source<'a>, export: &'a Export, folder: &Path) -> Result<Self> {
+    /// Takes the destination, and the name.
+    pub(crate) fn begin(
+        source: Source<'a>,
+        export: &'a Export,
+        destination: &Destination,
+        goes_on: GoesOn<'a>,
+    ) -> Result<Self> {
         let plan = source.plan(export)?;
         let filter = plan.filter.to_string();
         if filter.len() > FILTER_MAX {
@@ -34,27 +48,37 @@ impl<'a> Exporter<'a> {
             return Err(Error::configuration("filter", problem));
         }
         let name = name_of(&source, &plan, export, &filter)?;
-        let folder = Folder::open(folder)?;
+        let mut place = destination.open(goes_on)?;
         Ok(Self {
-            data: folder.begin(&name)?,
-            folder,
+            data: place.begin(&name)?,
+            place,
+            goes_on,
+            number: None,
             source,
             export,
             plan,
             name,
-            text: String::new(),
-            exported: None,
+            written: None,
         })
+    }
+
+    /// Says which number the manifest must get: where others exported since that was known, nothing is.
+    pub(crate) fn expect_number(&mut self, number: u64) {
+        self.number = Some(number);
     }
 
     /// Writes the data, durably, and the manifest's text.
     pub(crate) fn write(&mut self) -> Result<Exported> {
         let path = self.data.path.clone();
-        let file = self.data.writer()?;
-        let exported = self.source.write_plan(self.export, &self.plan, file, &path)?;
-        self.data.sync()?;
+        let mut file = self.data.writer(self.goes_on)?;
+        let exported = self.source.write_plan(self.export, &self.plan, &mut file, &path)?;
+        let data = self.place.keep(&self.name, &mut self.data, &exported)?;
         let origin = self.source.checkpoint.checkpoint().origin().clone();
-        let (number, previous) = self.folder.next(&origin)?;
+        let (number, previous) = self.place.next(&origin)?;
+        if self.number.is_some_and(|expected| expected != number) {
+            let ahead = io::Error::new(io::ErrorKind::AlreadyExists, "another export got ahead");
+            return Err(Error::export("write", &path, ahead));
+        }
         let manifest = Manifest {
             origin,
             number,
@@ -69,7 +93,7 @@ impl<'a> Exporter<'a> {
             checkpoint: exported.checkpoint.clone(),
             consistency: exported.consistency.clone(),
             files: vec![ManifestFile {
-                name: self.name.clone(),
+                name: data.clone(),
                 bytes: exported.bytes,
                 records: exported.records,
                 sha256: exported.sha256,
@@ -77,14 +101,18 @@ impl<'a> Exporter<'a> {
                 last: exported.last,
             }],
         };
-        self.text = manifest.text();
-        self.exported = Some(exported.clone());
+        self.written = Some(Written {
+            data,
+            number,
+            text: manifest.text(),
+            exported: exported.clone(),
+        });
         Ok(exported)
     }
 
     /// What is to be signed.
     pub(crate) fn manifest_text(&self) -> &str {
-        &self.text
+        self.written.as_ref().map_or("", |written| &written.text)
     }
 
     /// Checks that a signer made a note of it that verifies.
@@ -97,16 +125,21 @@ impl<'a> Exporter<'a> {
     }
 
     /// Puts the manifest in its place.
-    pub(crate) fn publish(self, note: &str) -> Result<ExportedFiles> {
-        let Some(exported) = self.exported else {
+    pub(crate) fn publish(mut self, note: &str) -> Result<ExportedFiles> {
+        let Some(written) = self.written.take() else {
             return Err(Error::configuration("export", "nothing was written"));
         };
-        let files: Vec<PathBuf> = vec![self.data.path.clone()];
-        let manifest = self.folder.publish(&self.name, note, self.data)?;
+        let finished = Finished {
+            name: &self.name,
+            data: &written.data,
+            number: written.number,
+            note,
+        };
+        let [manifest, data] = self.place.publish(&finished, &mut self.data)?;
         Ok(ExportedFiles {
             manifest,
-            files,
-            exported,
+            files: vec![data],
+            exported: written.exported,
         })
     }
 }

@@ -5,10 +5,10 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::manifest::Manifest;
+use super::Exported;
+use super::place::{Finished, MANIFEST, NewFile, Place, read_manifest};
 use crate::error::{Cause, Error, Result};
 use crate::hash::Hash;
-use crate::json::INTEGER_MAX;
 use crate::note::{NOTE_BYTES_MAX, Origin};
 
 /// A folder that nobody else exports into meanwhile.
@@ -16,14 +16,6 @@ use crate::note::{NOTE_BYTES_MAX, Origin};
 pub(super) struct Folder {
     path: PathBuf,
     _lock: File,
-}
-
-/// A data file on its way. Unless it is kept, it is removed again.
-#[derive(Debug)]
-pub(super) struct NewFile {
-    pub(super) path: PathBuf,
-    file: Option<File>,
-    is_kept: bool,
 }
 
 impl Folder {
@@ -52,33 +44,19 @@ impl Folder {
         Ok(Self { path, _lock: file })
     }
 
-    /// The number and the `previous` of the next manifest.
-    pub(super) fn next(&self, origin: &Origin) -> Result<(u64, Hash)> {
-        let mut newest: Option<(u64, Hash)> = None;
-        for name in manifests(&self.path)? {
-            let path = self.path.join(&name);
-            let note = read_note(&path).map_err(|error| Error::export("read", &path, error))?;
-            let damaged = |problem: String| Error::damaged(path.display().to_string(), None, problem);
-            let manifest = Manifest::unverified(&note).map_err(|error| damaged(error.to_string()))?;
-            if manifest.origin != *origin {
-                let problem = format!("{} holds exports of the log {}", self.path.display(), manifest.origin);
-                return Err(Error::configuration("folder", problem));
-            }
-            if manifest.number >= INTEGER_MAX {
-                return Err(damaged("no number follows that of this manifest".into()));
-            }
-            let found = (manifest.number, Hash::of(note.as_bytes()));
-            newest = newest.max(Some(found));
-        }
-        Ok(newest.map_or((0, Hash::ZERO), |(number, hash)| (number + 1, hash)))
+    fn manifest(&self, name: &str) -> PathBuf {
+        self.path.join(format!("{name}{MANIFEST}"))
     }
 
-    /// Begins a data file. One that no manifest names is what a crash left, and goes first.
-    ///
-    /// # Errors
-    ///
-    /// [`Cause::AlreadyExported`] where its manifest is there.
-    pub(super) fn begin(&self, name: &str) -> Result<NewFile> {
+    fn sync(&self) -> Result<()> {
+        let synced = File::open(&self.path).and_then(|folder| folder.sync_all());
+        synced.map_err(|error| Error::export("sync", &self.path, error))
+    }
+}
+
+impl Place for Folder {
+    /// One that no manifest names is what a crash left, and goes first.
+    fn begin(&mut self, name: &str) -> Result<NewFile> {
         let manifest = self.manifest(name);
         match fs::symlink_metadata(&manifest) {
             Ok(_) => return Err(Cause::AlreadyExported { path: manifest }.into()),
@@ -97,14 +75,25 @@ impl Folder {
         })
     }
 
-    fn manifest(&self, name: &str) -> PathBuf {
-        self.path.join(format!("{name}{MANIFEST}"))
+    fn keep(&mut self, name: &str, data: &mut NewFile, _: &Exported) -> Result<String> {
+        let synced = data.file.take().map_or(Ok(()), |file| file.sync_all());
+        synced.map_err(|error| Error::export("sync", &data.path, error))?;
+        Ok(name.to_owned())
     }
 
-    /// Puts the manifest of a data file in its place: whole or not at all, and only where there is none. The data file is
-    /// durable.
-    pub(super) fn publish(&self, name: &str, note: &str, mut data: NewFile) -> Result<PathBuf> {
-        let (manifest, part) = (self.manifest(name), self.path.join(format!("{name}{PART}")));
+    fn next(&mut self, origin: &Origin) -> Result<(u64, Hash)> {
+        let mut newest: Option<(u64, Hash)> = None;
+        self.manifests(0, &mut |path, note| {
+            let manifest = read_manifest(path, note, origin)?;
+            newest = newest.max(Some((manifest.number, Hash::of(note.as_bytes()))));
+            Ok(())
+        })?;
+        Ok(newest.map_or((0, Hash::ZERO), |(number, hash)| (number + 1, hash)))
+    }
+
+    fn publish(&mut self, export: &Finished<'_>, data: &mut NewFile) -> Result<[PathBuf; 2]> {
+        let manifest = self.manifest(export.name);
+        let part = self.path.join(format!("{}{PART}", export.name));
         remove(&part)?;
         self.sync()?;
         let write = || {
@@ -113,7 +102,7 @@ impl Folder {
                 .create_new(true)
                 .mode(0o600)
                 .open(&part)?;
-            file.write_all(note.as_bytes())?;
+            file.write_all(export.note.as_bytes())?;
             file.sync_all()?;
             // Unlike a rename, a link never takes the place of what is there.
             fs::hard_link(&part, &manifest)
@@ -129,33 +118,18 @@ impl Folder {
         }
         data.is_kept = true;
         self.sync()?;
-        removed.map(|()| manifest)
+        removed.map(|()| [manifest, self.path.join(export.data)])
     }
 
-    fn sync(&self) -> Result<()> {
-        let synced = File::open(&self.path).and_then(|folder| folder.sync_all());
-        synced.map_err(|error| Error::export("sync", &self.path, error))
-    }
-}
-
-impl NewFile {
-    pub(super) fn writer(&mut self) -> Result<&mut File> {
-        let closed = || Error::export("write", Path::new("the export"), io::ErrorKind::NotFound.into());
-        self.file.as_mut().ok_or_else(closed)
-    }
-
-    /// Makes the content durable.
-    pub(super) fn sync(&mut self) -> Result<()> {
-        let synced = self.file.take().map_or(Ok(()), |file| file.sync_all());
-        synced.map_err(|error| Error::export("sync", &self.path, error))
-    }
-}
-
-impl Drop for NewFile {
-    fn drop(&mut self) {
-        if !self.is_kept {
-            let _ = fs::remove_file(&self.path);
+    fn manifests(&mut self, from: u64, visit: &mut dyn FnMut(&Path, &str) -> Result<()>) -> Result<()> {
+        // The number stands within: all are read.
+        let _ = from;
+        for name in manifests(&self.path)? {
+            let path = self.path.join(&name);
+            let note = read_note(&path).map_err(|error| Error::export("read", &path, error))?;
+            visit(&path, &note)?;
         }
+        Ok(())
     }
 }
 
@@ -209,9 +183,6 @@ fn remove(path: &Path) -> Result<()> {
         _ => Ok(()),
     }
 }
-
-/// How the name of a manifest ends.
-pub(super) const MANIFEST: &str = ".manifest";
 
 /// How the name of one ends that is not whole yet.
 const PART: &str = ".manifest.part";

@@ -1,6 +1,6 @@
 //! Handing records over: as files that verify by themselves, or to any writer.
 //!
-//! [`AuditLog::export`] writes a file and a signed [`Manifest`] into a folder; [`LogReader::export`] and
+//! [`AuditLog::export`] writes a file and a signed [`Manifest`] to a [`Destination`]; [`LogReader::export`] and
 //! [`AuditLog::export_to`] write to any writer. An [`Export`] says which records, as a [`Query`] does, and in which
 //! [`Format`]: oldest first, without a limit, in memory that does not grow with their number.
 //! [`verify_export`] checks what was handed over, with the vkey and nothing else.
@@ -61,7 +61,7 @@
 //! A file is named `DAY-FROM-TO.FORMAT`, or `DAY-FROM-TO-FILTER.FORMAT`: the day (UTC) on which the first record of the
 //! range was recorded, the range as it was asked for, from the first record to before the last, 20 digits each, and 16
 //! digits of the filter's SHA-256. Its manifest has `.manifest` behind that. A file without a manifest is no export: it
-//! is what a crash left.
+//! is what a crash left. In a bucket they are named for their content and their number: see the module `bucket` (feature `object-store`).
 //!
 //! # The manifest
 //!
@@ -90,14 +90,19 @@
 //! [`AuditLog::export_to`]: crate::AuditLog::export_to
 //! [`LogReader::export`]: crate::LogReader::export
 
+#[cfg(feature = "object-store")]
+pub mod bucket;
 mod chain;
 mod csv;
+mod destination;
 mod exporter;
 mod folder;
 mod json;
 mod lines;
 mod manifest;
 mod output;
+mod place;
+pub(crate) mod position;
 mod report;
 mod source;
 mod verify;
@@ -107,7 +112,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
+#[cfg(feature = "object-store")]
+pub use bucket::Bucket;
 pub use csv::COLUMNS;
+pub use destination::Destination;
 pub use manifest::{Manifest, ManifestError, ManifestFile};
 pub use output::Progress;
 pub use report::{ExportFinding, ExportFindingKind, ExportReport};
@@ -156,6 +164,25 @@ pub enum Format {
     Csv,
 }
 
+/// How often a log exports by itself: see [`Builder::export_every`](crate::Builder::export_every).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Every {
+    /// At the end of each hour.
+    Hour,
+    /// At the end of each day, UTC.
+    Day,
+}
+
+impl Every {
+    pub(crate) const fn micros(self) -> i64 {
+        match self {
+            Self::Hour => 3_600_000_000,
+            Self::Day => 86_400_000_000,
+        }
+    }
+}
+
 /// What was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -179,7 +206,7 @@ pub struct Exported {
     pub consistency: Vec<Hash>,
 }
 
-/// What was written into a folder.
+/// What was written to a destination. In a bucket, paths are addresses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExportedFiles {

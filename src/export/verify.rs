@@ -10,8 +10,9 @@ use sha2::{Digest, Sha256};
 
 use super::Format;
 use super::chain::{Chain, Check, Problem, Proven};
-use super::folder::{self, LOCK, MANIFEST};
+use super::folder::{self, LOCK};
 use super::manifest::{Manifest, ManifestError, ManifestFile};
+use super::place::MANIFEST;
 use super::report::{ExportFinding, ExportFindingKind as Kind, ExportReport};
 use crate::error::{Error, Result};
 use crate::hash::Hash;

@@ -93,6 +93,13 @@ impl Drop for Append {
 }
 
 impl Shared {
+    /// Puts an event into the queue.
+    pub(super) fn submit(&self, event: Event) -> Result<Ticket> {
+        self.prepare(event, |line, entry, ticket| {
+            self.queue.push(line, entry).map(|()| ticket)
+        })?
+    }
+
     /// Validates and writes an event, on the caller's thread: all that does not depend on its place in the chain. `then`
     /// gets the beginning of its line.
     pub(super) fn prepare<T>(&self, event: Event, then: impl FnOnce(&[u8], Entry, Ticket) -> T) -> Result<T> {

@@ -10,6 +10,8 @@ use super::{AuditLog, opening};
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Error, Result};
 use crate::event::{Limits, Redaction};
+use crate::export::position::Series;
+use crate::export::{Destination, Every, Export};
 use crate::retention::Retention;
 use crate::sign::Signer;
 use crate::store::Store;
@@ -60,6 +62,7 @@ pub(super) struct Options {
     pub(super) limits: Limits,
     pub(super) redaction: Redaction,
     pub(super) clock: Arc<dyn Clock>,
+    pub(super) exports: Vec<(Every, Series)>,
     pub(super) on_error: Option<Callback>,
     pub(super) retention: Option<(Retention, Duration)>,
     pub(super) keep_for: Vec<(String, Position)>,
@@ -88,6 +91,7 @@ impl Builder {
             limits: Limits::default(),
             redaction: Redaction::default(),
             clock: Arc::new(SystemClock),
+            exports: Vec::new(),
             on_error: None,
             retention: None,
             keep_for: Vec::new(),
@@ -197,6 +201,41 @@ impl Builder {
     /// Which values are secrets and are never stored.
     pub fn redaction(mut self, redaction: Redaction) -> Self {
         self.options.redaction = redaction;
+        self
+    }
+
+    /// Exports by itself, every hour or day (UTC): what was recorded since the last one, as
+    /// [`AuditLog::export`] does it. It may be said several times, for other destinations, queries or formats.
+    ///
+    /// The ranges follow each other from record 0 on, without a gap and without a record twice: each begins where the
+    /// manifests at the destination end, and they alone say where, after whatever crash. The first export comes at once,
+    /// so that a destination that refuses is seen when the service starts; also a period without events is exported,
+    /// since each export is an event itself. What fails is tried again, after a second at first and after five minutes at
+    /// last; [`on_error`](Self::on_error) is told of each failure, and [`LogState::exports`](crate::LogState::exports)
+    /// says how far it has come; up to there a purge waits for it, as for [`keep_for`](Self::keep_for). Closing the log stops an export that is under way, which the next process does anew.
+    ///
+    /// The query takes no range of `seq`. Opening fails with [`Cause::Configuration`](crate::Cause::Configuration) where it
+    /// has one, or the same is asked for twice.
+    ///
+    /// ```
+    /// use indelible::export::{Every, Export, Format};
+    /// use indelible::{AuditLog, FileStore, Query};
+    ///
+    /// # let folder = tempfile::tempdir()?;
+    /// # let folder = folder.path();
+    /// let logins = Export::new(Query::new().action("auth.login.*")).format(Format::Csv);
+    /// let log = AuditLog::builder("auth.example.com/audit")
+    ///     .key_file(folder.join("audit.key"))
+    ///     .export_every(Every::Hour, Export::new(Query::new()), folder.join("exports"))
+    ///     .export_every(Every::Day, logins, folder.join("logins"))
+    ///     .open(FileStore::new(folder.join("audit")))?;
+    /// assert_eq!(log.state().exports.len(), 2);
+    /// # log.close(std::time::Duration::from_secs(5))?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn export_every(mut self, every: Every, export: Export, to: impl Into<Destination>) -> Self {
+        let destination = to.into();
+        self.options.exports.push((every, Series { destination, export }));
         self
     }
 

@@ -3,29 +3,32 @@
 use std::io::Write;
 use std::path::Path;
 
+use super::shared::Shared;
 use super::work::{call_host, check_not_at_work};
 use super::{AuditLog, own};
 use crate::error::{Cause, Result};
-use crate::export::{Export, Exported, ExportedFiles, Exporter, Source};
+use crate::export::{Destination, Export, Exported, ExportedFiles, Exporter, Source};
 
 impl AuditLog {
-    /// Exports into a folder: a file, and beside it a manifest that the log's key has signed. Both are durable when this
-    /// returns. The folder is made where it is not there; its file system must have hard links.
+    /// Exports to a destination: a file, and beside it a manifest that the log's key has signed. Both are durable when
+    /// this returns. A folder is made where it is not there; its file system must have hard links.
     ///
     /// Names are of the day of the first record and the range, and no file takes the place of another: what was exported
     /// once is [`Cause::AlreadyExported`] the next time, also after a crash. One that a crash interrupted before its
     /// manifest was there is done anew. One export into a folder goes on at a time; those of several logs need several
-    /// folders.
+    /// folders, or prefixes.
+    ///
+    /// This blocks, for a bucket until it has answered: in an async host, call it on a thread for blocking work.
     ///
     /// That it was exported is recorded (`audit_log.exported`) before the manifest appears, without waiting: by whom
     /// ([`Query::asked_by`](crate::Query::asked_by)), what, in which format, and how many records.
     ///
     /// # Errors
     ///
-    /// [`Cause::InvalidQuery`], which names the parameter; [`Cause::AlreadyExported`]; [`Cause::Export`] where the folder
-    /// refuses or another export has it, [`Cause::Signer`] where the signer fails, [`Cause::NoRecord`] where a purge
+    /// [`Cause::InvalidQuery`], which names the parameter; [`Cause::AlreadyExported`]; [`Cause::Export`] where the
+    /// destination refuses, another export has it or got ahead, or the log is closing, [`Cause::Signer`] where the signer fails, [`Cause::NoRecord`] where a purge
     /// overtakes the export: then nothing was exported, and the same call can succeed later. Also where the log or a
-    /// manifest in the folder cannot be read, and where [`submit`](Self::submit) does not take the record.
+    /// manifest at the destination cannot be read, and where [`submit`](Self::submit) does not take the record.
     ///
     /// ```
     /// use indelible::{Actor, AuditLog, Export, MemoryStore, Query, SigningKey, export::verify_export};
@@ -41,36 +44,9 @@ impl AuditLog {
     /// assert!(verify_export(&files.manifest, &[log.vkey()])?.is_sound());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
-    pub fn export(&self, export: &Export, folder: impl AsRef<Path>) -> Result<ExportedFiles> {
-        let shared = self.shared();
-        check_not_at_work(shared, "export")?;
-        // What it signs with has signed the checkpoint: they are in force together.
-        let (signer, checkpoint) = loop {
-            let signer = shared.core().signer.clone();
-            let checkpoint = self.checkpoint()?;
-            if checkpoint.verify(signer.vkey()).is_ok() {
-                break (signer, checkpoint);
-            }
-            if shared.is_closing() {
-                return Err(shared.ended());
-            }
-            std::thread::yield_now();
-        };
-        let cache = shared.tree().view(checkpoint.checkpoint().size()).ok();
-        let source = Source::new(
-            shared.store.as_ref(),
-            &shared.indexes,
-            checkpoint,
-            cache,
-            shared.options.clock.now(),
-        );
-        let mut exporter = Exporter::begin(source, export, folder.as_ref())?;
-        let exported = exporter.write()?;
-        let sign = || crate::note::sign(exporter.manifest_text(), &[signer.signer.as_ref()]).map_err(Cause::Signer);
-        let note = call_host("the signer", || Ok(sign()?))?;
-        exporter.check(&note, signer.vkey())?;
-        self.submit(own::exported(export.query(), export.format_name(), exported.records))?;
-        exporter.publish(&note)
+    pub fn export(&self, export: &Export, to: impl Into<Destination>) -> Result<ExportedFiles> {
+        check_not_at_work(self.shared(), "export")?;
+        self.shared().export(export, &to.into(), None)
     }
 
     /// Exports to any writer, without a manifest. It is recorded as [`export`](Self::export) is, once it is written.
@@ -92,5 +68,37 @@ impl AuditLog {
         let exported = source.write(export, &mut to, Path::new("the writer"))?;
         self.submit(own::exported(export.query(), export.format_name(), exported.records))?;
         Ok(exported)
+    }
+}
+
+impl Shared {
+    /// Exports. Where a `number` is given, the manifest has that one or is not made.
+    pub(super) fn export(&self, export: &Export, to: &Destination, number: Option<u64>) -> Result<ExportedFiles> {
+        // What it signs with has signed the checkpoint: they are in force together.
+        let (signer, checkpoint) = loop {
+            let signer = self.core().signer.clone();
+            let checkpoint = self.follow.newest().ok_or_else(|| self.ended())?;
+            if checkpoint.verify(signer.vkey()).is_ok() {
+                break (signer, checkpoint);
+            }
+            if self.is_closing() {
+                return Err(self.ended());
+            }
+            std::thread::yield_now();
+        };
+        let cache = self.tree().view(checkpoint.checkpoint().size()).ok();
+        let now = self.options.clock.now();
+        let source = Source::new(self.store.as_ref(), &self.indexes, checkpoint, cache, now);
+        let goes_on = || !self.is_closing();
+        let mut exporter = Exporter::begin(source, export, to, &goes_on)?;
+        if let Some(number) = number {
+            exporter.expect_number(number);
+        }
+        let exported = exporter.write()?;
+        let sign = || crate::note::sign(exporter.manifest_text(), &[signer.signer.as_ref()]).map_err(Cause::Signer);
+        let note = call_host("the signer", || Ok(sign()?))?;
+        exporter.check(&note, signer.vkey())?;
+        self.submit(own::exported(export.query(), export.format_name(), exported.records))?;
+        exporter.publish(&note)
     }
 }

@@ -24,6 +24,7 @@ mod queue;
 mod recent;
 mod retention;
 mod rotation;
+mod schedule;
 mod shared;
 mod ticket;
 mod tree;
@@ -42,6 +43,7 @@ pub use builder::Builder;
 pub use clock::{Clock, SystemClock};
 pub(crate) use follow::Grown;
 pub use numbers::{LogState, RetentionState};
+pub use schedule::ExportState;
 pub use ticket::{Receipt, Ticket};
 
 use place::Place;
@@ -98,6 +100,10 @@ impl AuditLog {
         if handle.shared.options.retention.is_some() {
             handle.spawn("indelible-retain", upkeep::keep_retention)?;
         }
+        for at in 0..handle.shared.schedule.count() {
+            handle.shared.schedule.begins();
+            handle.spawn_apart("indelible-export", move |shared| schedule::run(shared, at))?;
+        }
         Ok(Self {
             handle: Arc::new(handle),
         })
@@ -151,10 +157,7 @@ impl AuditLog {
     /// Nothing was taken: the event breaks a rule ([`Cause::InvalidEvent`]), there is no room ([`Cause::QueueFull`]),
     /// or the log has ended.
     pub fn submit(&self, event: Event) -> Result<Ticket> {
-        let shared = self.shared();
-        shared.prepare(event, |line, entry, ticket| {
-            shared.queue.push(line, entry).map(|()| ticket)
-        })?
+        self.shared().submit(event)
     }
 
     /// The newest durable checkpoint. Keep it elsewhere: what came before it cannot be changed unseen any more.
@@ -222,7 +225,8 @@ impl AuditLog {
     pub fn state(&self) -> LogState {
         let shared = self.shared();
         let open = shared.failure().is_none() && !shared.is_closing();
-        shared.numbers.state(shared.queue.waiting(), open)
+        let exports = shared.schedule.states();
+        shared.numbers.state(shared.queue.waiting(), open, exports)
     }
 
     /// Commits what is queued, says in the log that it was closed, and closes it. Other clones then get
@@ -269,10 +273,15 @@ struct Handle {
 
 impl Handle {
     fn spawn(&mut self, name: &str, run: fn(&Shared)) -> Result<()> {
+        self.spawn_apart(name, move |shared| guarded(shared, run))
+    }
+
+    /// A thread without which the log goes on.
+    fn spawn_apart(&mut self, name: &str, run: impl FnOnce(&Shared) + Send + 'static) -> Result<()> {
         let shared = Arc::clone(&self.shared);
         let spawned = std::thread::Builder::new()
             .name(name.into())
-            .spawn(move || guarded(&shared, run));
+            .spawn(move || run(&shared));
         let thread =
             spawned.map_err(|error| Error::io("start a thread for", std::path::Path::new("the log"), error))?;
         self.own.push(thread.thread().id());

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use super::schedule::ExportState;
 use crate::error::Error;
 use crate::retention::{RetentionReport, Taken};
 use crate::timestamp::Timestamp;
@@ -32,6 +33,9 @@ pub struct LogState {
     pub retention: RetentionState,
     /// The last failure of the signer, the store, a retention or the second place.
     pub last_error: Option<Error>,
+    /// The exports that it makes by itself, in the order of [`Builder::export_every`](crate::Builder::export_every).
+    /// They do not decide on `healthy`.
+    pub exports: Vec<ExportState>,
     /// Whether the log takes events, neither signer nor store failed since the last commit, and the second place was
     /// written at the last try.
     pub healthy: bool,
@@ -145,7 +149,12 @@ impl Numbers {
         self.lost_unseen.fetch_add(1, Relaxed);
     }
 
-    pub(super) fn state(&self, (queued_events, queued_bytes): (usize, usize), open: bool) -> LogState {
+    pub(super) fn state(
+        &self,
+        (queued_events, queued_bytes): (usize, usize),
+        open: bool,
+        exports: Vec<ExportState>,
+    ) -> LogState {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         LogState {
             size: self.size(),
@@ -158,6 +167,7 @@ impl Numbers {
             lost_unseen: self.lost_unseen.load(Relaxed),
             retention: self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             last_error: failures.last.clone(),
+            exports,
             healthy: open && !failures.unhealthy && !failures.place,
         }
     }

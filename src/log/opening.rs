@@ -22,6 +22,7 @@ use super::place::{Kept, Place};
 use super::queue::Queue;
 use super::recent::RecentFile;
 use super::rotation::{LogSigner, read_next_key, settle_next};
+use super::schedule::{self, Schedule};
 use super::shared::Shared;
 use super::{AuditLog, own};
 use crate::error::{Cause, Error, Result};
@@ -35,6 +36,7 @@ use crate::store::{Head, Moved, Opened, Opening, Store};
 pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> {
     let origin = Origin::new(&builder.origin).map_err(|error| Error::configuration("origin", error.to_string()))?;
     check_retention(&builder)?;
+    schedule::check(&builder.options.exports)?;
     let (place, key_file) = place(&builder, &origin)?;
     let (signer, opened, missing) = open_store(&builder, &origin, place.as_ref(), store.as_ref())?;
     // From here on nobody else writes the log, its key file and its second place.
@@ -75,6 +77,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
     let assistant = Arc::new(Assistant::default());
     let queue = Queue::new(builder.options.queue_bytes, Arc::clone(&assistant));
     let redaction = builder.options.redaction.clone();
+    let schedule = Schedule::new(&builder.options.exports, store.folder().as_deref());
     let shared = Shared {
         origin,
         store,
@@ -100,6 +103,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         ages: true.into(),
         is_resumed: false.into(),
         is_all_carried_out: false.into(),
+        schedule,
         place,
         key_file,
         redaction,

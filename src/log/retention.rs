@@ -97,7 +97,10 @@ impl Shared {
             let seq = call_host("a position", || Ok(position()))?;
             Ok((name.clone(), seq))
         });
-        needed.collect::<Result<_>>().map(Needed)
+        needed
+            .chain(self.schedule.positions().map(Ok))
+            .collect::<Result<_>>()
+            .map(Needed)
     }
 
     pub(super) fn retain(&self, retention: &Retention) -> Result<RetentionReport> {

@@ -14,6 +14,7 @@ use super::follow::{Follow, Grown};
 use super::numbers::Numbers;
 use super::place::Place;
 use super::queue::{Entry, Queue};
+use super::schedule::{STOPPING_MAX, Schedule};
 use super::ticket::Receipt;
 use super::tree::LogTree;
 use super::work::Work;
@@ -61,6 +62,7 @@ pub(crate) struct Shared {
     pub(super) is_resumed: AtomicBool,
     /// No erasure or purge that was announced is left undone, in this opening or before it.
     pub(super) is_all_carried_out: AtomicBool,
+    pub(super) schedule: Schedule,
     pub(super) place: Option<Place>,
     pub(super) key_file: Option<PathBuf>,
     pub(super) redaction: Redaction,
@@ -286,6 +288,7 @@ impl Shared {
             self.tell_later(&error);
             *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
+        self.schedule.wait_stopped(STOPPING_MAX);
         self.nothing_interrupted();
         self.assistant.end();
         self.let_go();

@@ -135,6 +135,12 @@ impl Filter {
         self.seq_from.unwrap_or(0)..self.seq_to.unwrap_or(size).min(size)
     }
 
+    /// The same for records of any `seq`.
+    pub(crate) fn without_range(mut self) -> Self {
+        (self.seq_from, self.seq_to) = (None, None);
+        self
+    }
+
     /// The same with the beginning of its period in the place of the period.
     pub(crate) fn at(mut self, now: SystemTime) -> Self {
         if let Some(last) = self.last.take() {

@@ -1,6 +1,8 @@
 //! Integration tests: what must never happen, through the public interface alone.
 
 mod append;
+#[cfg(feature = "object-store")]
+mod bucket;
 mod caches;
 mod callbacks;
 mod causes;
@@ -29,6 +31,7 @@ mod retention;
 mod rotation;
 mod rules;
 mod scene;
+mod schedule;
 mod scribe;
 mod segments;
 mod signer;

@@ -1,11 +1,10 @@
 //! `indelible export`.
 
 use std::io::{IsTerminal, stderr};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use indelible::export::Format;
+use indelible::export::{Destination, Format};
 use indelible::{Actor, Query};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -13,7 +12,7 @@ use crate::failure::Failure;
 use crate::opening::{self, Opening};
 use crate::output::Output;
 
-/// Export records into a folder, with a signed manifest
+/// Export records to a folder or a bucket, with a signed manifest
 ///
 /// All records, or those that QUERY asks for, oldest first. Prints the path of the manifest, then that of each file.
 /// Nothing is overwritten: an export that is there already is a failure. The log records who exported what. What is
@@ -28,9 +27,10 @@ pub(crate) struct Export {
     #[command(flatten)]
     opening: Opening,
 
-    /// The folder to export into. It is made if it is not there
-    #[arg(long, value_name = "FOLDER")]
-    to: PathBuf,
+    /// The folder to export into, which is made if it is not there; or s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or
+    /// gs://BUCKET/PREFIX, in builds with the feature object-store, with credentials from the environment
+    #[arg(long, value_name = "FOLDER_OR_BUCKET")]
+    to: Destination,
 
     /// jsonl: the log's own lines, which verify. json: one object. csv: a table
     #[arg(long, default_value = "jsonl")]
