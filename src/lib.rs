@@ -55,6 +55,7 @@
 //! - [`Query`], [`query`]: asking a log, a page at a time; counting. [`Follower`]: following it live.
 //! - [`Export`], [`export`]: handing records over, as files that verify by themselves.
 //! - [`Retention`], [`retention`]: how long records are kept, and legal holds.
+//! - [`publish`]: the log as static files that anyone can serve and verify (C2SP tlog-tiles).
 //! - [`Verifier`], [`Report`], [`Finding`]: what an auditor does.
 //! - [`FileStore`], [`MemoryStore`], [`store`]: where commits live.
 //! - [`Sink`]: where records are delivered. Nothing in this version drives one: call [`Sink::deliver`] yourself.
@@ -90,6 +91,7 @@ pub mod manual;
 pub mod merkle;
 pub mod note;
 pub mod proof;
+pub mod publish;
 pub mod query;
 mod reader;
 mod record;

@@ -55,6 +55,7 @@ use crate::error::{Cause, Error, Result};
 use crate::event::Event;
 use crate::note::{Origin, VerifierKey};
 use crate::proof::Proof;
+use crate::publish::{Published, publish};
 use crate::reader::{self, LogReader};
 use crate::verify::{Report, Verifier};
 
@@ -219,6 +220,18 @@ impl AuditLog {
             None => verifier,
         };
         verifier.verify_store(self.shared().store.as_ref())
+    }
+
+    /// Publishes the log into a folder as C2SP tlog-tiles, up to its newest durable checkpoint: see
+    /// [`publish`](crate::publish). This blocks.
+    ///
+    /// # Errors
+    ///
+    /// As [`LogReader::publish`].
+    pub fn publish(&self, folder: impl AsRef<std::path::Path>) -> Result<Published> {
+        let checkpoint = self.checkpoint()?;
+        let view = self.shared().tree().view(checkpoint.checkpoint().size()).ok();
+        publish(self.shared().store.as_ref(), view, checkpoint, folder.as_ref())
     }
 
     /// The state of the log as numbers.

@@ -18,6 +18,7 @@ use crate::follow::Follower;
 use crate::hash::Hash;
 use crate::merkle::{self, HashReader, ProofError};
 use crate::proof::Proof;
+use crate::publish::{self, Published};
 use crate::query::{self, CountBy, Counts, Found, Indexes, Page, Query};
 use crate::record::{Line, Record};
 use crate::retention::{Hold, InForce, Retention, RetentionReport, Sights, Survey};
@@ -257,6 +258,29 @@ impl LogReader {
         let (in_force, sights) = (in_force(self.store.as_ref(), size)?, Sights::default());
         let log = (self.store.as_ref(), size);
         Survey::new(log, retention, &in_force, &sights, now.into(), u64::MAX).plan()
+    }
+
+    /// Publishes the log into a folder as C2SP tlog-tiles, up to its newest checkpoint: see [`publish`](crate::publish).
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Export`] where the folder refuses or is being published into; [`Cause::Configuration`] where the log does
+    /// not continue what is published there; [`Cause::Damaged`] where a file that never changes has other content, or
+    /// the log's hashes do not lead to its checkpoint; [`Cause::NoRecord`] where the log is empty, or a purge overtakes
+    /// it. The published checkpoint is the one before then.
+    ///
+    /// ```no_run
+    /// use indelible::{FileStore, LogReader};
+    ///
+    /// let published = LogReader::new(FileStore::new("audit")).publish("/srv/www/audit")?;
+    /// println!("{} records", published.checkpoint.checkpoint().size());
+    /// # Ok::<(), indelible::Error>(())
+    /// ```
+    pub fn publish(&self, folder: impl AsRef<Path>) -> Result<Published> {
+        let checkpoint = self.checkpoint()?.ok_or_else(|| no_record(0, "the log is empty"))?;
+        let cache = self.store.folder();
+        let cache = cache.and_then(|folder| TreeCache::open_read(&folder, checkpoint.checkpoint().size()).ok());
+        publish::publish(self.store.as_ref(), cache, checkpoint, folder.as_ref())
     }
 
     /// A proof that one record is in the log: with the record and the vkey it verifies with nothing else (C2SP

@@ -24,6 +24,7 @@ mod ids;
 mod live;
 mod oracle;
 mod place;
+mod publish;
 mod query;
 mod queue;
 mod reading;

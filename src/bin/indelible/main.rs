@@ -18,6 +18,7 @@ mod keygen;
 mod opening;
 mod output;
 mod prove;
+mod publish;
 mod query;
 mod retention;
 mod rotate_key;
@@ -61,6 +62,7 @@ enum Command {
     Compress(compress::Compress),
     Export(Box<export::Export>),
     VerifyExport(verify_export::VerifyExport),
+    Publish(publish::Publish),
     Retention(retention::Apply),
     Hold(hold::Hold),
 }
@@ -101,6 +103,7 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, Failure> {
         Command::Compress(arguments) => compress::run(&arguments, output),
         Command::Export(arguments) => export::run(&arguments, output),
         Command::VerifyExport(arguments) => verify_export::run(&arguments, output),
+        Command::Publish(arguments) => publish::run(&arguments, output),
         Command::Retention(arguments) => retention::run(&arguments, output),
         Command::Hold(arguments) => hold::run(&arguments, output),
     }

@@ -79,3 +79,23 @@ fn a_log_that_a_service_holds_is_exported_there() {
     assert_eq!(service.end(), (Some(0), String::new()));
     folder.good(&export(&[]));
 }
+
+#[test]
+fn a_log_is_published_also_while_a_service_holds_it() {
+    let folder = exported();
+    let mut service = folder.talk();
+    service.say(&login("usr_service"));
+    service.hear();
+    let said = folder.good(&["publish", "audit", "--to", "tiles"]);
+    assert!(
+        said.starts_with("published ") && said.contains(" of them new"),
+        "{said}"
+    );
+    assert!(folder.read("tiles/checkpoint").starts_with("auth.example.com/audit\n"));
+    assert_eq!(service.end(), (Some(0), String::new()));
+    assert!(
+        folder
+            .bad(2, &["publish", "nowhere", "--to", "tiles"])
+            .contains("nowhere")
+    );
+}
