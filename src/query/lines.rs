@@ -62,6 +62,8 @@ pub(super) fn each_record(
             continue;
         };
         if seq >= range.end {
+            // What was passed over on the way here is the rest of the range.
+            next = matcher.map_or(next, |_| range.end);
             break;
         }
         next = seq + 1;

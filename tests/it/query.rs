@@ -841,3 +841,17 @@ fn what_is_erased_is_erased_from_the_indexes() {
     assert_eq!((page.found.len(), page.gone.personal_erased), (19, 81));
     log.close(SOON).expect("closed");
 }
+
+/// What is passed over may reach beyond the range that is asked for.
+#[test]
+fn a_range_that_ends_before_the_next_match_is_whole() {
+    let scene = Scene::new();
+    let log = crate::export::log_of(&scene, 40);
+    for (from, to) in (0..42).flat_map(|from| (from + 1..=42).map(move |to| (from, to))) {
+        let text = format!("event_type=auth.login.failed&seq_from={from}&seq_to={to}&order=oldest");
+        let page = log.reader().query(&crate::export::query(&text)).expect("found");
+        let found: Vec<u64> = page.found.iter().map(|found| found.record.seq()).collect();
+        let failed: Vec<u64> = (from.max(2)..to).filter(|seq| seq % 3 == 0).collect();
+        assert_eq!(found, failed, "{text}");
+    }
+}
