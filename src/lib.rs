@@ -80,6 +80,7 @@
 //! | `watch` | who follows the log of another process is told by Linux of what is new, and looks at nothing meanwhile |
 
 pub mod checkpoint;
+pub mod erasure;
 mod error;
 pub mod event;
 pub mod export;

@@ -16,6 +16,7 @@ use super::announced::{ANNOUNCED, Announced, announced};
 use super::shared::Shared;
 use super::work::{Work, call_host, check_not_at_work};
 use super::{AuditLog, Receipt, own};
+use crate::erasure::{Erased, ErasureOrder, Selection};
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, recorded_id};
 use crate::json;
@@ -40,40 +41,53 @@ impl AuditLog {
     }
 
     /// Erases the content of records: `seq` and hash are left, and every proof still verifies. Records of the log
-    /// itself (`audit_log.*`) are left out. Gives the receipts of the announcements (`audit_log.record.erased`), which
-    /// hold `reason`. It is kept for good: no personal data belongs into it.
+    /// itself (`audit_log.*`) are left out. It is announced first (`audit_log.record.erased`), with the reason and by whom
+    /// it was ordered.
     ///
     /// # Errors
     ///
-    /// [`Cause::NoRecord`] where a range goes beyond the log; [`Cause::Held`] where a legal hold covers a record that would
+    /// [`Cause::InvalidQuery`], which names the parameter; [`Cause::NoRecord`] where a range goes beyond the log; [`Cause::Held`] where a legal hold covers a record that would
     /// be erased: then nothing is; what [`append`](Self::append) says.
-    pub fn erase_records(
-        &self,
-        ranges: impl IntoIterator<Item = RangeInclusive<u64>>,
-        reason: &str,
-    ) -> Result<Vec<Receipt>> {
-        let ranges = self.shared().ranges(ranges)?;
-        let ranges = self.shared().without_own(&ranges)?;
-        self.shared().erase(&ranges, Erasure::Record, reason)
+    pub fn erase_records(&self, selection: impl Into<Selection>, order: impl Into<ErasureOrder>) -> Result<Erased> {
+        self.shared().erase(&selection.into(), Erasure::Record, &order.into())
     }
 
     /// Erases the personal data of records (GDPR Art. 17): `event` is left, with a digest where `personal` was, and
-    /// every proof still verifies. Gives the receipts of the announcements (`audit_log.personal_data.erased`), which
-    /// hold `reason`. It is kept for good: no personal data belongs into it.
+    /// every proof still verifies. It is announced first (`audit_log.personal_data.erased`), with the reason and by whom it
+    /// was ordered.
     ///
-    /// What is in backups, in `recovered/` or delivered elsewhere is not touched; see
-    /// [`manual::hosts`](crate::manual::hosts).
+    /// It is gone from segments, indexes and `recovered/`, whose files are removed. What is in backups or was exported is
+    /// not touched: [`Erased::handed_over`] lists the exports that may hold it.
     ///
     /// # Errors
     ///
     /// As [`erase_records`](Self::erase_records).
+    ///
+    /// ```
+    /// use indelible::erasure::ErasureOrder;
+    /// use indelible::{Actor, AuditLog, Event, MemoryStore, Query, SigningKey, action};
+    ///
+    /// # let key = SigningKey::generate("auth.example.com/audit".parse()?)?;
+    /// # let log = AuditLog::builder("auth.example.com/audit")
+    /// #     .signer(key)
+    /// #     .without_checkpoint_file()
+    /// #     .open(MemoryStore::new())?;
+    /// let alice = Actor::user("usr_alice123").email("alice@example.com");
+    /// let seq = log.append(Event::new(action::AUTH_LOGIN_FAILED).actor(alice))?.seq;
+    ///
+    /// let order = ErasureOrder::new("request 4711").by(Actor::admin("usr_dpo"));
+    /// let erased = log.erase_personal_data(Query::subject("usr_alice123"), order)?;
+    /// assert_eq!(erased.ranges, [(seq, seq)]);
+    /// assert_eq!(log.reader().record(seq)?.personal_json(), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn erase_personal_data(
         &self,
-        ranges: impl IntoIterator<Item = RangeInclusive<u64>>,
-        reason: &str,
-    ) -> Result<Vec<Receipt>> {
-        let ranges = self.shared().ranges(ranges)?;
-        self.shared().erase(&ranges, Erasure::PersonalData, reason)
+        selection: impl Into<Selection>,
+        order: impl Into<ErasureOrder>,
+    ) -> Result<Erased> {
+        self.shared()
+            .erase(&selection.into(), Erasure::PersonalData, &order.into())
     }
 }
 
@@ -88,7 +102,7 @@ struct Promised<'a> {
 
 impl Shared {
     /// Sorted, merged, and cut to what is retained.
-    fn ranges(&self, ranges: impl IntoIterator<Item = RangeInclusive<u64>>) -> Result<Vec<(u64, u64)>> {
+    pub(super) fn ranges(&self, ranges: impl IntoIterator<Item = RangeInclusive<u64>>) -> Result<Vec<(u64, u64)>> {
         let size = self.numbers.size();
         let first = self.store.segments()?.first().map_or(0, |segment| segment.first);
         let mut ranges: Vec<(u64, u64)> = ranges
@@ -134,18 +148,25 @@ impl Shared {
         Ok(split)
     }
 
-    fn erase(&self, ranges: &[(u64, u64)], what: Erasure, reason: &str) -> Result<Vec<Receipt>> {
+    fn erase(&self, selection: &Selection, what: Erasure, order: &ErasureOrder) -> Result<Erased> {
         check_not_at_work(self, "erase")?;
-        if ranges.is_empty() {
-            return Ok(Vec::new());
+        let mut erased = self.select(selection)?;
+        if what == Erasure::Record {
+            erased.ranges = self.without_own(&erased.ranges)?;
         }
+        let ranges = &erased.ranges;
+        if ranges.is_empty() {
+            return Ok(erased);
+        }
+        erased.handed_over = self.handed_over(ranges)?;
         let may = |in_force: &InForce| {
             in_force.check(self.store.as_ref(), ranges, Taking::Content(what))?;
             Ok(true)
         };
-        let receipts = self.erase_if(ranges, what, reason, may);
+        let receipts = self.erase_if(ranges, what, order, may);
         self.sights.forget(ranges);
-        Ok(receipts?.unwrap_or_default())
+        erased.receipts = receipts?.unwrap_or_default();
+        Ok(erased)
     }
 
     /// Erases, unless `may` does not want it by what is in force; then this is `None`.
@@ -153,7 +174,7 @@ impl Shared {
         &self,
         ranges: &[(u64, u64)],
         what: Erasure,
-        reason: &str,
+        order: &ErasureOrder,
         may: impl FnOnce(&InForce) -> Result<bool>,
     ) -> Result<Option<Vec<Receipt>>> {
         self.with_eraser(|eraser| {
@@ -162,7 +183,7 @@ impl Shared {
             if !may(&in_force)? {
                 return Ok(None);
             }
-            let promised = self.announce_erasure(eraser, ranges, what, reason)?;
+            let promised = self.announce_erasure(eraser, ranges, what, order)?;
             drop(in_force);
             let done = self.do_promised(eraser, promised, |eraser, ranges| {
                 self.erase_sealed(eraser, ranges, what)
@@ -259,11 +280,11 @@ impl Shared {
         eraser: &mut dyn Eraser,
         ranges: &'a [(u64, u64)],
         what: Erasure,
-        reason: &str,
+        order: &ErasureOrder,
     ) -> Result<Promised<'a>> {
         let (mut receipts, mut count, mut failed) = (Vec::new(), 0, None);
         for part in ranges.chunks(RANGES_MAX) {
-            match self.announce(eraser, own::erased(part, what, reason)) {
+            match self.announce(eraser, own::erased(part, what, order)) {
                 Ok(receipt) => receipts.push(receipt),
                 Err(error) if count == 0 => return Err(error),
                 Err(error) => {

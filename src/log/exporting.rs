@@ -66,7 +66,7 @@ impl AuditLog {
             shared.options.clock.now(),
         );
         let exported = source.write(export, &mut to, Path::new("the writer"))?;
-        self.submit(own::exported(export.query(), export.format_name(), exported.records))?;
+        self.submit(own::exported(export, &exported, "a writer"))?;
         Ok(exported)
     }
 }
@@ -98,7 +98,7 @@ impl Shared {
         let sign = || crate::note::sign(exporter.manifest_text(), &[signer.signer.as_ref()]).map_err(Cause::Signer);
         let note = call_host("the signer", || Ok(sign()?))?;
         exporter.check(&note, signer.vkey())?;
-        self.submit(own::exported(export.query(), export.format_name(), exported.records))?;
+        self.submit(own::exported(export, &exported, &to.to_string()))?;
         exporter.publish(&note)
     }
 }

@@ -25,6 +25,7 @@ mod recent;
 mod retention;
 mod rotation;
 mod schedule;
+mod selection;
 mod shared;
 mod ticket;
 mod tree;

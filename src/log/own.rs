@@ -1,6 +1,8 @@
 //! The events that the log records about itself (FORMAT §2, §6, §7, §8).
 
+use crate::erasure::ErasureOrder;
 use crate::event::{Actor, Event, action};
+use crate::export::{Export, Exported};
 use crate::note::{Origin, VerifierKey};
 use crate::query::{Filter, Query};
 use crate::record::RecordLine;
@@ -41,11 +43,15 @@ pub(super) fn followed(query: &Query) -> Event {
 }
 
 /// Records were exported, for whom the query says.
-pub(super) fn exported(query: &Query, format: &str, records: u64) -> Event {
-    let event = Event::of_log(action::AUDIT_LOG_EXPORTED)
-        .metadata("format", format)
-        .metadata("records", records);
-    with_query(event, query)
+pub(super) fn exported(export: &Export, exported: &Exported, to: &str) -> Event {
+    let mut event = Event::of_log(action::AUDIT_LOG_EXPORTED)
+        .metadata("format", export.format_name())
+        .metadata("records", exported.records)
+        .metadata("to", to);
+    if let (Some(first), Some(last)) = (exported.first, exported.last) {
+        event = event.metadata("first", first).metadata("last", last);
+    }
+    with_query(event, export.query())
 }
 
 /// With the filter, and who asked.
@@ -108,14 +114,18 @@ pub(super) fn purged(before: u64) -> Event {
 }
 
 /// Content of these records goes.
-pub(super) fn erased(ranges: &[(u64, u64)], what: Erasure, reason: &str) -> Event {
+pub(super) fn erased(ranges: &[(u64, u64)], what: Erasure, order: &ErasureOrder) -> Event {
     let action = match what {
         Erasure::Record => action::AUDIT_LOG_RECORD_ERASED,
         Erasure::PersonalData => action::AUDIT_LOG_PERSONAL_DATA_ERASED,
     };
-    Event::of_log(action)
+    let event = Event::of_log(action)
         .metadata("ranges", ranges)
-        .metadata("reason", reason)
+        .metadata("reason", &order.reason);
+    match &order.by {
+        Some(by) => event.actor(by.clone()),
+        None => event,
+    }
 }
 
 /// A legal hold is in force from here on. It is found again by this: the filter is whole.

@@ -168,7 +168,7 @@ impl Shared {
                 };
                 Ok(self.purge_if(*before, event, |in_force, _| may(in_force))?.is_some())
             }
-            Step::Erase { ranges } => Ok(self.erase_if(ranges, Erasure::Record, REASON, may)?.is_some()),
+            Step::Erase { ranges } => Ok(self.erase_if(ranges, Erasure::Record, &REASON.into(), may)?.is_some()),
         }
     }
 }

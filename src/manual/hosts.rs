@@ -94,30 +94,28 @@
 //!
 //! # Erasing it
 //!
-//! Who asks to be forgotten is found by reading: there is no index of people. Collect the `seq` of each record that
-//! holds the person's data, and erase the personal data of all of them at once. Neighbours become one range.
+//! Who asks what is held about them (GDPR Art. 15) gets an export; who asks to be forgotten (Art. 17) is erased, by the
+//! same query. [`Query::subject`](crate::Query::subject) finds what a person did, what was done in their name and to
+//! them. Where else they occur, such as in metadata, ask for that too.
 //!
 //! ```
-//! use indelible::{AuditLog, Event};
+//! use indelible::erasure::{ErasureOrder, Erased};
+//! use indelible::export::{Exported, Format};
+//! use indelible::{Actor, AuditLog, Export, Query};
 //!
-//! fn forget(log: &AuditLog, user: &str) -> Result<usize, Box<dyn std::error::Error>> {
-//!     let mut found = Vec::new();
-//!     for record in log.reader().records(..)? {
-//!         let record = record?;
-//!         if record.personal_json().is_some() && record.event()?.is_some_and(|event| concerns(&event, user)) {
-//!             found.push(record.seq()..=record.seq());
-//!         }
-//!     }
-//!     let count = found.len();
-//!     // The reason is kept for good: no names in it.
-//!     log.erase_personal_data(found, "gdpr_art_17")?;
-//!     Ok(count)
+//! fn hand_over(log: &AuditLog, user: &str, to: impl std::io::Write) -> indelible::Result<Exported> {
+//!     let query = Query::subject(user).asked_by(Actor::admin("usr_dpo"));
+//!     log.export_to(&Export::new(query).format(Format::Json), to)
 //! }
 //!
-//! fn concerns(event: &Event, user: &str) -> bool {
-//!     let fields = event.fields();
-//!     let mut actors = [&fields.actor, &fields.on_behalf_of].into_iter().flatten();
-//!     actors.any(|actor| actor.id == user) || fields.targets.iter().any(|target| target.id == user)
+//! fn forget(log: &AuditLog, user: &str, request: &str) -> indelible::Result<Erased> {
+//!     // The reason is kept for good: no names in it.
+//!     let order = ErasureOrder::new(request).by(Actor::admin("usr_dpo"));
+//!     let erased = log.erase_personal_data(Query::subject(user), order)?;
+//!     for copy in &erased.handed_over {
+//!         eprintln!("to be followed up: {} has records {} to {}", copy.to, copy.range.0, copy.range.1);
+//!     }
+//!     Ok(erased)
 //! }
 //! ```
 //!
@@ -133,6 +131,5 @@
 //! [`manual::retention`](crate::manual::retention).
 //!
 //! Each is recorded in the log first, and keeps every hash and proof. What a crash interrupts is done after the next
-//! opening. None of them reaches beyond the log: backups, exports, what sinks have delivered, and the files in
-//! `recovered/`, which hold in clear what a crash left of events that nobody was told were recorded. Look through
-//! those, and delete them by hand.
+//! opening. An erasure removes the files in `recovered/` too, which hold in clear what a crash left of events that nobody
+//! was told were recorded. None of them reaches beyond the log: backups, exports, and what sinks have delivered.

@@ -245,6 +245,15 @@ impl Query {
         Self::new().with(Field::Target, target).order(Order::OldestFirst)
     }
 
+    /// All about a person, oldest first: what they did, what was done in their name, and what was done to them. With it
+    /// their data is handed over (GDPR Art. 15) and erased (Art. 17).
+    ///
+    /// It goes by the id that the host gives people (`user_id`). Where they occur elsewhere, such as in metadata, ask for
+    /// that too.
+    pub fn subject(id: impl AsRef<str>) -> Self {
+        Self::new().with(Field::UserId, id).order(Order::OldestFirst)
+    }
+
     /// Only what belongs to this organization.
     pub fn tenant(self, id: impl AsRef<str>) -> Self {
         self.with(Field::TenantId, id)

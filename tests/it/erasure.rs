@@ -43,10 +43,10 @@ fn erased_personal_data_is_gone_from_every_file_and_all_proofs_still_verify() {
     let scene = Scene::new();
     let (log, recorded) = log_of(&scene, 60);
     let salts: Vec<String> = (5..=9).map(|seq| salt(&log, seq)).collect();
-    let receipts = log
+    let erased = log
         .erase_personal_data([5..=9, 30..=30, 60..=61], "request 17")
         .expect("erased");
-    assert_eq!(receipts.len(), 1);
+    assert_eq!(erased.receipts.len(), 1);
     let is_erased = |seq: u64| (5..=9).contains(&seq) || seq == 30 || seq >= 60;
     for seq in 2..62 {
         assert_eq!(scene.holds(&email(seq)), !is_erased(seq), "personal data of {seq}");
@@ -74,7 +74,7 @@ fn erased_personal_data_is_gone_from_every_file_and_all_proofs_still_verify() {
     assert!(!scene.folder().join("pending").exists());
     let sound = oracle::check(&store(&scene), &scene.vkey());
     let announced = &sound.of("audit_log.personal_data.erased")[0];
-    assert_eq!(announced.seq, receipts[0].seq);
+    assert_eq!(announced.seq, erased.receipts[0].seq);
     assert_eq!(announced.event["metadata"]["reason"], "request 17");
     assert_eq!(
         announced.event["metadata"]["ranges"],
@@ -94,8 +94,8 @@ fn erased_records_leave_their_hash_and_those_of_the_log_itself_stay() {
     let (log, recorded) = log_of(&scene, 40);
     log.rotate_key_file().expect("rotated"); // seq 42
     log.append(login("n0043")).expect("recorded");
-    let receipts = log.erase_records([0..=10, 35..=43], "retention").expect("erased");
-    assert_eq!(receipts.len(), 1);
+    let erased = log.erase_records([0..=10, 35..=43], "retention").expect("erased");
+    assert_eq!(erased.receipts.len(), 1);
     let is_erased = |seq: u64| (2..=10).contains(&seq) || (35..=41).contains(&seq) || seq == 43;
     for seq in 2..42 {
         assert_eq!(scene.holds(&email(seq)), !is_erased(seq), "{seq}");
@@ -144,17 +144,24 @@ fn ranges_may_come_in_any_form_that_makes_sense() {
     let scene = Scene::new();
     let (log, _) = log_of(&scene, 30);
     let size = log.state().size;
-    assert!(log.erase_personal_data([], "none").expect("nothing").is_empty());
+    assert!(
+        log.erase_personal_data([], "none")
+            .expect("nothing")
+            .receipts
+            .is_empty()
+    );
     #[expect(clippy::reversed_empty_ranges)]
     let backwards: RangeInclusive<u64> = 9..=5;
     assert!(
         log.erase_personal_data([backwards.clone()], "none")
             .expect("nothing")
+            .receipts
             .is_empty()
     );
     assert!(
         log.erase_records([0..=1], "own records alone")
             .expect("nothing")
+            .receipts
             .is_empty()
     );
     for beyond in [size..=size, 5..=size, 0..=u64::MAX, u64::MAX..=u64::MAX] {
@@ -201,8 +208,9 @@ fn a_large_erasure_takes_several_announcements() {
     }
     log.append(login("last")).expect("recorded");
     let ranges = (0..2_500).map(|round| 2 + 2 * round..=2 + 2 * round);
-    let receipts = log.erase_personal_data(ranges, &"why ".repeat(20)).expect("erased");
-    assert!(receipts.len() > 1);
+    let ranges: Vec<_> = ranges.collect();
+    let erased = log.erase_personal_data(ranges, &"why ".repeat(20)).expect("erased");
+    assert!(erased.receipts.len() > 1);
     log.close(SOON).expect("closed");
     let sound = oracle::check(&store, signer.vkey());
     assert_eq!(
@@ -213,7 +221,7 @@ fn a_large_erasure_takes_several_announcements() {
             .count(),
         2_500
     );
-    assert_eq!(sound.of("audit_log.personal_data.erased").len(), receipts.len());
+    assert_eq!(sound.of("audit_log.personal_data.erased").len(), erased.receipts.len());
 }
 
 #[test]
@@ -581,6 +589,7 @@ fn the_log_says_what_a_host_may_not_say_for_it() {
         assert!(
             log.erase_records([receipt.seq..=receipt.seq], "own")
                 .expect("split around")
+                .receipts
                 .is_empty()
         );
         log.erase_personal_data([receipt.seq..=receipt.seq], "request")
@@ -621,4 +630,68 @@ fn memory_logs_erase_and_purge_too() {
             }
         }
     }
+}
+
+#[test]
+fn a_query_and_ids_select_what_is_erased_and_exports_before_are_told() {
+    use indelible::erasure::{ErasureOrder, Selection};
+    use indelible::{Actor, Export, Query};
+
+    let scene = Scene::new();
+    let (log, _) = log_of(&scene, 40);
+    let handed = scene.folder().join("../handed");
+    let export = |from: u64, to: u64| {
+        let query = Query::new().seq_from(from).seq_to(to).tenant("org_1");
+        log.export(&Export::new(query), handed.as_path()).map(drop)
+    };
+    // Of other records, or of none.
+    export(2, 10).expect("exported");
+    let all = log
+        .export(&Export::new(Query::new().seq_to(20)), handed.as_path())
+        .expect("exported");
+    let order = ErasureOrder::new("request 17").by(Actor::admin("usr_dpo"));
+    let erased = log
+        .erase_personal_data(Query::subject("usr_n0012"), order.clone())
+        .expect("erased");
+    assert_eq!(erased.ranges, [(12, 12)]);
+    assert_eq!(erased.handed_over.len(), 1, "{:?}", erased.handed_over);
+    let copy = &erased.handed_over[0];
+    assert_eq!(
+        (copy.to.as_str(), copy.format.as_str()),
+        (handed.to_str().expect("text"), "jsonl")
+    );
+    assert_eq!(copy.range, (0, all.exported.last.expect("records")));
+    assert!(!scene.holds(&email(12)) && scene.holds(&email(13)));
+    let reader = log.reader();
+    let announced = reader.record(erased.receipts[0].seq).expect("a record");
+    let event = announced.event().expect("an event").expect("not erased");
+    assert_eq!(event.fields().actor.as_ref().expect("an actor").id, "usr_dpo");
+    // By id; one is not there, one comes twice.
+    let id_of = |seq: u64| reader.record(seq).expect("a record").id().expect("an id");
+    let ids = [id_of(30), "nobody".to_owned(), id_of(31), id_of(30)];
+    let erased = log.erase_records(Selection::ids(ids), order).expect("erased");
+    assert_eq!(erased.ranges, [(30, 31)]);
+    assert_eq!(erased.not_found, ["nobody"]);
+    assert!(erased.handed_over.is_empty());
+    assert!(!scene.holds(&email(30)) && !scene.holds(&id(31)));
+    let wrong = log
+        .erase_records(Query::new().seq_from(5).seq_to(5), "none")
+        .expect_err("no range");
+    assert!(wrong.to_string().contains("seq_from"), "{wrong}");
+    assert!(log.verify().expect("readable").is_sound());
+}
+
+#[test]
+fn what_recovery_moved_away_is_gone_with_what_is_erased() {
+    let scene = Scene::new();
+    let (log, _) = log_of(&scene, 5);
+    log.close(SOON).expect("closed");
+    let recovered = scene.folder().join("recovered");
+    std::fs::create_dir_all(recovered.join("kept by hand")).expect("a folder");
+    std::fs::write(recovered.join("torn"), [b"{\"event\":{\"id\":", &email(3)[..]].concat()).expect("written");
+    assert!(scene.holds(&email(3)));
+    let log = scene.open();
+    log.erase_personal_data([3..=3], "request 18").expect("erased");
+    assert!(!scene.holds(&email(3)));
+    assert!(recovered.join("kept by hand").is_dir());
 }

@@ -193,7 +193,7 @@ fn a_hold_placed_while_an_erasure_is_carried_out_is_for_what_comes_after() {
     let receipts = within(SOON, "the erasure", move || eraser.join())
         .expect("no panic")
         .expect("erased");
-    assert!(receipts[0].seq < placed.seq);
+    assert!(receipts.receipts[0].seq < placed.seq);
     assert!(
         log.reader()
             .record(seqs[0])

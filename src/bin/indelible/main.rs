@@ -11,6 +11,7 @@ mod check_proof;
 mod checkpoint;
 mod compress;
 mod count;
+mod erase;
 mod export;
 mod failure;
 mod hold;
@@ -60,6 +61,7 @@ enum Command {
     CheckProof(check_proof::CheckProof),
     RotateKey(rotate_key::RotateKey),
     Compress(compress::Compress),
+    Erase(Box<erase::Erase>),
     Export(Box<export::Export>),
     VerifyExport(verify_export::VerifyExport),
     Publish(publish::Publish),
@@ -101,6 +103,7 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, Failure> {
         Command::CheckProof(arguments) => check_proof::run(&arguments, output),
         Command::RotateKey(arguments) => rotate_key::run(&arguments, output),
         Command::Compress(arguments) => compress::run(&arguments, output),
+        Command::Erase(arguments) => erase::run(&arguments, output),
         Command::Export(arguments) => export::run(&arguments, output),
         Command::VerifyExport(arguments) => verify_export::run(&arguments, output),
         Command::Publish(arguments) => publish::run(&arguments, output),

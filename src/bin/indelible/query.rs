@@ -71,11 +71,11 @@ fn tell_gone(page: &Page) {
         ));
     }
     if gone.erased > 0 {
-        complain(format!("{} records are erased", gone.erased));
+        complain(format!("erased records among them: {}", gone.erased));
     }
     if gone.personal_erased > 0 {
         complain(format!(
-            "{} records are left without their personal data",
+            "records without their personal data among them: {}",
             gone.personal_erased
         ));
     }

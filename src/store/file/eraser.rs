@@ -168,6 +168,20 @@ impl FileEraser {
         }
     }
 
+    /// What recovery moved away was never acknowledged, and may hold what is erased, whole or torn.
+    fn remove_recovered(&self) -> Result<()> {
+        let folder = self.layout.recovered_folder();
+        let mut names = self.layout.list(&folder)?;
+        names.retain(|name| !self.layout.disk.is_folder(&folder.join(name)));
+        for name in &names {
+            self.layout.remove(&folder.join(name))?;
+        }
+        match names.is_empty() {
+            true => Ok(()),
+            false => self.layout.sync_folder(&folder),
+        }
+    }
+
     /// Where a segment is written anew.
     fn new_of(&self, segment: &Segment) -> PathBuf {
         self.layout.segment(segment.first).with_extension("new")
@@ -223,6 +237,7 @@ impl Eraser for FileEraser {
                 "a record to erase stands in the segment that is being written",
             ));
         }
+        self.remove_recovered()?;
         for (segment, end) in self.sealed()? {
             if overlaps(ranges, segment.first, end) {
                 self.erase_in(&segment, ranges, what)?;

@@ -1,4 +1,4 @@
-//! `query`, `count` and `tail`.
+//! `query`, `count`, `tail` and `erase`.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -75,7 +75,7 @@ fn what_is_erased_is_told_beside_what_is_found() {
     drop(log);
     let output = folder.run(&["query", "audit", "event_type=auth.login.failed"]);
     assert_eq!(seqs(&String::from_utf8_lossy(&output.stdout)), [5, 3]);
-    assert_eq!(error_of(&output), "indelible: 1 records are erased\n");
+    assert_eq!(error_of(&output), "indelible: erased records among them: 1\n");
 }
 
 #[test]
@@ -104,4 +104,46 @@ fn tail_prints_the_last_ones_and_follows() {
     assert_eq!([next(), next(), next()], ["usr_alice123", "usr_alice123", "usr_bob"]);
     tail.kill().unwrap();
     tail.wait().unwrap();
+}
+
+#[test]
+fn erasing_by_query_and_by_id_says_what_and_who_has_it() {
+    let folder = Folder::new();
+    let alice =
+        r#"{"action":"auth.login.failed","actor":{"type":"user","id":"usr_alice123","email":"alice@example.com"}}"#;
+    let bob = r#"{"action":"auth.login.failed","actor":{"type":"user","id":"usr_bob","email":"bob@example.com"},"id":"evt-7"}"#;
+    folder.append_good([alice, bob, alice, ""].join("\n"));
+    folder.good(&["export", "audit", "--key", "audit.key", "--to", "handed"]);
+    let erase = [
+        "erase",
+        "audit",
+        "--key",
+        "audit.key",
+        "--reason",
+        "request 4711",
+        "--by",
+        "usr_dpo",
+    ];
+    let error = folder.bad(2, &[&erase[..], &[""]].concat());
+    assert!(error.contains("would erase everything"), "{error}");
+    let said = folder.good(&[&erase[..], &["user_id=usr_alice123"]].concat());
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], "erased in 2 records");
+    assert!(lines[1].starts_with("exported before: records 0 to "), "{said}");
+    assert!(lines[1].ends_with("as jsonl to handed"), "{said}");
+    let error = folder.bad(
+        2,
+        &[&erase[..], &["--records", "--id", "evt-7", "--id", "evt-8"]].concat(),
+    );
+    assert!(error.contains("no event has the id evt-8"), "{error}");
+    let text = folder.good(&["cat", "audit"]);
+    assert!(!text.contains("alice@example.com") && !text.contains("usr_bob") && text.contains("usr_alice123"));
+    let announced = folder.run(&[
+        "query",
+        "audit",
+        "event_type=audit_log.personal_data.erased,audit_log.record.erased",
+    ]);
+    let announced = String::from_utf8_lossy(&announced.stdout);
+    assert_eq!(seqs(&announced).len(), 2);
+    assert_eq!(announced.matches("\"id\":\"usr_dpo\"").count(), 2);
 }

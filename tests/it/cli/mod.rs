@@ -203,6 +203,7 @@ fn every_command_has_help_with_an_example() {
         "check-proof",
         "rotate-key",
         "compress",
+        "erase",
         "query",
         "count",
         "tail",

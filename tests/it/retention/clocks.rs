@@ -48,7 +48,7 @@ fn what_was_taken_while_the_clock_was_decades_ahead_keeps_nothing_else() {
     }
     // The host that knows better erases it by hand, and all before it is purged by the next run.
     wrong.sort_unstable();
-    let ranges = wrong.iter().map(|seq| *seq..=*seq);
+    let ranges: Vec<_> = wrong.iter().map(|seq| *seq..=*seq).collect();
     log.erase_records(ranges, "taken at a wrong time").expect("erased");
     clock.forward(DAY * 32);
     log.apply_retention(&retention).expect("applied");
