@@ -31,6 +31,7 @@ pub(crate) use check::Canonical;
 pub use error::JsonError;
 pub(crate) use merge::merge;
 pub(crate) use read::{Kind, Reader, canonicalize};
+pub(crate) use serialize::to_text;
 pub(crate) use write::{string, unsigned};
 
 /// How deep objects and lists nest at most, the line itself being the first (FORMAT §1).

@@ -32,6 +32,13 @@ pub(crate) fn serialize<T: Serialize + ?Sized>(out: &mut Vec<u8>, value: &T, dep
     result
 }
 
+/// The canonical text of a value of this crate's own, which has one.
+pub(crate) fn to_text<T: Serialize + ?Sized>(value: &T) -> String {
+    let mut out = Vec::new();
+    let _ = serialize(&mut out, value, super::DEPTH_MAX);
+    String::from_utf8(out).unwrap_or_default()
+}
+
 struct Serializer<'a> {
     out: &'a mut Vec<u8>,
     depth: usize,

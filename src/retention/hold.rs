@@ -1,7 +1,10 @@
 //! Legal holds: what must not go, whatever else says that it may.
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
 use crate::error::{Cause, Result};
 use crate::event::scan::{members, text};
+use crate::json;
 use crate::query::{Matcher, Query};
 use crate::reader::walk_near;
 use crate::record::{Record, RecordLine};
@@ -27,7 +30,28 @@ pub struct Hold {
     pub placed_at: Timestamp,
 }
 
+impl Serialize for Hold {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("by", &self.by)?;
+        if let Some(filter) = &self.filter {
+            map.serialize_entry("filter", filter)?;
+        }
+        map.serialize_entry("name", &self.name)?;
+        map.serialize_entry("placed_at", &self.placed_at.to_string())?;
+        map.serialize_entry("reason", &self.reason)?;
+        map.serialize_entry("seq", &self.seq)?;
+        map.end()
+    }
+}
+
 impl Hold {
+    /// The hold as one JSON object in canonical form, with the names of its fields; `filter` is left out where it cannot
+    /// be read.
+    pub fn to_json(&self) -> String {
+        json::to_text(self)
+    }
+
     /// The hold that a record places.
     fn placed(record: &Record) -> Option<Self> {
         let event = record.event_json()?.as_bytes();

@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
+use serde::ser::{Serialize, SerializeMap, Serializer};
+
 use super::sight::Sight;
 use super::survey::{Step, Taken};
+use crate::json;
 use crate::timestamp::Timestamp;
 
 /// What [`AuditLog::apply_retention`](crate::AuditLog::apply_retention) did, or would do
@@ -35,6 +38,29 @@ pub struct RetentionReport {
     pub left: u64,
 }
 
+impl Serialize for RetentionReport {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let ranges = |ranges: &[RangeInclusive<u64>]| -> Vec<(u64, u64)> {
+            ranges.iter().map(|range| (*range.start(), *range.end())).collect()
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("at", &self.at.to_string())?;
+        map.serialize_entry("by_rule", &self.by_rule)?;
+        map.serialize_entry("dropped", &ranges(&self.dropped))?;
+        map.serialize_entry("erased", &ranges(&self.erased))?;
+        map.serialize_entry("held", &self.held)?;
+        map.serialize_entry("left", &self.left)?;
+        if let Some(purged) = &self.purged {
+            map.serialize_entry("purged", &(purged.start, purged.end.saturating_sub(1)))?;
+        }
+        map.serialize_entry("records", &self.records())?;
+        map.serialize_entry("segments", &self.segments)?;
+        map.serialize_entry("unlisted", &self.unlisted)?;
+        map.serialize_entry("waiting", &self.waiting)?;
+        map.end()
+    }
+}
+
 impl RetentionReport {
     pub(crate) fn new(at: Timestamp) -> Self {
         Self {
@@ -54,6 +80,12 @@ impl RetentionReport {
     /// How many records lose their content.
     pub fn records(&self) -> u64 {
         self.by_rule.values().sum()
+    }
+
+    /// The report as one JSON object in canonical form, with the names of its fields; ranges as `[first, last]`, both ends
+    /// inclusive. `purged` is left out where nothing is.
+    pub fn to_json(&self) -> String {
+        json::to_text(self)
     }
 
     /// What stays is counted anew.

@@ -9,6 +9,7 @@ use indelible::{Actor, AuditLog, Error, Query, Receipt};
 use crate::failure::Failure;
 use crate::opening::{self, Opening};
 use crate::output::Output;
+use crate::table::{Table, Title};
 
 /// Place, release and list legal holds
 ///
@@ -53,7 +54,7 @@ struct Release {
     told: Told,
 }
 
-/// Print the legal holds in force: name, filter, reason, who placed it and when, with tabs between
+/// Print the legal holds in force: on a terminal a table, elsewhere one JSON object a line
 #[derive(Debug, Args)]
 struct List {
     /// The log directory
@@ -88,20 +89,28 @@ pub(crate) fn run(arguments: &Hold, output: &mut Output) -> Result<ExitCode, Fai
             log.release_hold(&told.name, &told.reason, Actor::admin(&told.by))
         }),
         Command::List(List { dir }) => {
-            for hold in opening::reader(dir)?.holds()? {
-                let filter = hold.filter.as_deref().unwrap_or("unreadable, so every record");
-                output.line(format_args!(
-                    "{}\t{}\t{}\t{}\t{}",
-                    hold.name.escape_debug(),
-                    filter.escape_debug(),
-                    hold.reason.escape_debug(),
-                    hold.by.escape_debug(),
-                    hold.placed_at
-                ));
+            let holds = opening::reader(dir)?.holds()?;
+            match Table::for_terminal(TITLES) {
+                Some(mut table) => table.print(holds.iter().map(row), output),
+                None => holds
+                    .iter()
+                    .for_each(|hold| output.line(format_args!("{}", hold.to_json()))),
             }
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn row(hold: &indelible::retention::Hold) -> Vec<String> {
+    let filter = hold.filter.as_deref().unwrap_or("unreadable, so every record");
+    vec![
+        hold.name.clone(),
+        if filter.is_empty() { "every record" } else { filter }.to_owned(),
+        hold.reason.clone(),
+        hold.by.clone(),
+        hold.placed_at.to_string(),
+        hold.seq.to_string(),
+    ]
 }
 
 /// Prints the `seq` of the record that says so.
@@ -120,3 +129,12 @@ fn record(
     output.line(format_args!("{}", receipt.seq));
     Ok(ExitCode::SUCCESS)
 }
+
+const TITLES: &[Title] = &[
+    Title::Text("hold"),
+    Title::Text("covers"),
+    Title::Text("reason"),
+    Title::Text("by"),
+    Title::Text("since"),
+    Title::Number("seq"),
+];

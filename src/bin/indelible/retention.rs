@@ -1,5 +1,6 @@
 //! `indelible retention`.
 
+use std::io::{IsTerminal, stdout};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
@@ -13,7 +14,8 @@ use crate::output::Output;
 /// Take from a log what is over by a retention
 ///
 /// Segments of which all is over are removed, other records that are over are erased one by one. Each step is announced
-/// in the log first. What a legal hold covers stays. Prints what was taken and what stays. What sinks and exports of a
+/// in the log first. What a legal hold covers stays. Prints what was taken and
+/// what stays: one JSON object, where standard output is no terminal. What sinks and exports of a
 /// service still need is not known here: where some lag behind, this is for the service to do, with the call
 /// AuditLog::apply_retention.
 #[derive(Debug, Args)]
@@ -53,7 +55,10 @@ pub(crate) fn run(arguments: &Apply, output: &mut Output) -> Result<ExitCode, Fa
             report
         }
     };
-    print(&report, *dry_run, output);
+    match stdout().is_terminal() {
+        true => print(&report, *dry_run, output),
+        false => output.line(format_args!("{}", report.to_json())),
+    }
     Ok(ExitCode::SUCCESS)
 }
 
