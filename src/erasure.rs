@@ -8,6 +8,7 @@
 
 use std::ops::RangeInclusive;
 
+use crate::error::Error;
 use crate::event::Actor;
 use crate::log::Receipt;
 use crate::query::Query;
@@ -118,6 +119,8 @@ pub struct Erased {
     pub not_found: Vec<String>,
     /// Who may have a copy, from the log's own records of its exports, oldest first: to be followed up outside the log.
     pub handed_over: Vec<Handover>,
+    /// Why that list may not be whole: the log could not be read to its end.
+    pub unread: Option<Error>,
 }
 
 /// An export that may hold what was erased.

@@ -158,7 +158,6 @@ impl Shared {
         if ranges.is_empty() {
             return Ok(erased);
         }
-        erased.handed_over = self.handed_over(ranges)?;
         let may = |in_force: &InForce| {
             in_force.check(self.store.as_ref(), ranges, Taking::Content(what))?;
             Ok(true)
@@ -166,6 +165,11 @@ impl Shared {
         let receipts = self.erase_if(ranges, what, order, may);
         self.sights.forget(ranges);
         erased.receipts = receipts?.unwrap_or_default();
+        match self.handed_over(ranges) {
+            Ok(handed_over) => erased.handed_over = handed_over,
+            // What is erased is erased, also where another segment cannot be read.
+            Err(error) => erased.unread = Some(error),
+        }
         Ok(erased)
     }
 

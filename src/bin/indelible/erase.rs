@@ -73,6 +73,9 @@ pub(crate) fn run(arguments: &Erase, output: &mut Output) -> Result<ExitCode, Fa
         ));
     }
     closed?;
+    if let Some(error) = erased.unread {
+        return Err(Failure::new(format!("it is erased; exports before may be missing here: {error}")));
+    }
     match erased.not_found.as_slice() {
         [] => Ok(ExitCode::SUCCESS),
         missing => Err(Failure::new(format!("no event has the id {}", missing.join(", ")))),
