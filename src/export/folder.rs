@@ -40,6 +40,10 @@ impl Folder {
                 Error::export("lock", &name, busy)
             }
         })?;
+        // What a crash left: its manifest is another name of it, or is not there.
+        for name in names(path)?.iter().filter(|name| name.ends_with(PART)) {
+            remove(&path.join(name))?;
+        }
         let path = path.to_owned();
         Ok(Self { path, _lock: file })
     }
