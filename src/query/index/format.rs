@@ -235,10 +235,10 @@ impl Decoder<'_> {
             records: header.records,
         };
         header.is_plain = self.u32()? == 1;
-        header.directory = self.u64()?;
-        header.entries = self.u64()?;
-        header.offsets = self.u64()?;
-        header.zones = self.u64()?;
+        header.directory = self.place()?;
+        header.entries = self.place()?;
+        header.offsets = self.place()?;
+        header.zones = self.place()?;
         header.erased = self.bitmap()?;
         header.personal_erased = self.bitmap()?;
         for _ in 0..self.u32()? {
@@ -272,9 +272,14 @@ impl Decoder<'_> {
         self.bytes().map(u32::from_le_bytes)
     }
 
+    /// One that an index can have: what is added to it does not overflow.
+    fn place(&mut self) -> Option<u64> {
+        self.u64().filter(|place| *place <= PLACE_MAX)
+    }
+
     fn bitmap(&mut self) -> Option<Bitmap> {
         Some(Bitmap {
-            place: self.u64()?,
+            place: self.place()?,
             length: self.u32()?,
             count: self.u32()?,
         })
@@ -283,6 +288,9 @@ impl Decoder<'_> {
 
 /// What a file begins with: its kind and version.
 const MAGIC: &[u8; 8] = b"indelix1";
+
+/// No index is as large as this: 1 TiB.
+const PLACE_MAX: u64 = 1 << 40;
 
 /// The magic bytes and the length of the header.
 const PREFIX: usize = 16;

@@ -1,6 +1,8 @@
 use std::fs;
 use std::time::Duration;
 
+use super::format::{Contents, Header};
+use super::pages::{PageWriter, Pages};
 use super::tail::Tail;
 use super::*;
 use crate::event::{Actor, Event, action};
@@ -32,5 +34,35 @@ fn what_was_read_before_a_line_that_cannot_be_is_found() {
         let hash = tail.term().of(&Field::ActorId, &format!("usr_{number}"));
         let found = tail.hashed(hash).expect("in memory");
         assert_eq!(found.contains(number + 2), is_known, "record {}", number + 2);
+    }
+}
+
+/// Its checksums are right, and what it says cannot be.
+#[test]
+fn a_place_beyond_all_files_is_damage() {
+    let file = |header: Header| {
+        let mut file = tempfile::tempfile().expect("a file");
+        let mut pages = PageWriter::new(&mut file);
+        pages.write(&Contents::new(header).to_bytes()).expect("written");
+        pages.finish().expect("written");
+        file
+    };
+    let records = 10;
+    let header = || Header {
+        records,
+        ..Header::default()
+    };
+    assert!(Header::read(&Pages::new(file(header()))).is_ok());
+    let places: [fn(&mut Header) -> &mut u64; 4] = [
+        |header| &mut header.directory,
+        |header| &mut header.entries,
+        |header| &mut header.offsets,
+        |header| &mut header.zones,
+    ];
+    for place in places {
+        let mut header = header();
+        *place(&mut header) = u64::MAX;
+        let error = SegmentIndex::open(Pages::new(file(header))).expect_err("damage");
+        assert_eq!(error.kind(), io::ErrorKind::InvalidData);
     }
 }
