@@ -9,6 +9,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use indelible::{Actor, AuditLog, Event, FileStore, FindingKind, LogReader, Signer, SigningKey, Verifier, action};
+use indelible_fuzz::{edit, folder};
 use libfuzzer_sys::fuzz_target;
 
 /// The files of a sound log of several segments.
@@ -76,26 +77,6 @@ fuzz_target!(|input: &[u8]| {
     assert!(report.findings.iter().all(|finding| known(finding.kind)), "{report}");
 });
 
-/// Overwrites, inserts, removes, repeats and fills with zeros, as the input says in steps of six bytes.
-fn edit(content: &mut Vec<u8>, edits: &[u8]) {
-    for step in edits.chunks_exact(6).take(8) {
-        let [what, high, low, length, byte, more] = step else {
-            return;
-        };
-        let place = usize::from(u16::from_be_bytes([*high, *low])) % (content.len() + 1);
-        let end = content.len().min(place + usize::from(*length));
-        match what % 7 {
-            0 => content.truncate(place),
-            1 => drop(content.drain(place..end)),
-            2 => content[place..end].fill(0),
-            3 => content[place..end].fill(*byte),
-            4 => drop(content.splice(place..place, [*byte, *more])),
-            5 => content.extend_from_within(place..end),
-            _ => content.resize(content.len() + usize::from(*length) * 16, 0),
-        }
-    }
-}
-
 fn read(folder: &Path) -> Vec<(String, Vec<u8>)> {
     let segments = fs::read_dir(folder.join("segments")).expect("segments");
     let name = |entry: &fs::DirEntry| entry.file_name().into_string().expect("UTF-8");
@@ -119,15 +100,4 @@ fn key() -> SigningKey {
 
 fn event(round: usize) -> Event {
     Event::new(action::AUTH_LOGIN_SUCCEEDED).actor(Actor::user(format!("usr_{round}")).email("user@example.com"))
-}
-
-/// A folder in memory, where there is one.
-fn folder() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() {
-        tempfile::tempdir_in(memory)
-    } else {
-        tempfile::tempdir()
-    }
-    .expect("a folder")
 }

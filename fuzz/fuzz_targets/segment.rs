@@ -3,10 +3,10 @@
 #![no_main]
 
 use std::fs;
-use std::path::Path;
 
 use indelible::store::{LineEnd, Lines};
 use indelible::{FileStore, LogReader, Store, Verifier};
+use indelible_fuzz::folder;
 use libfuzzer_sys::fuzz_target;
 
 const VKEY: &str = "auth.example.com/audit+aace0f41+AZF8w/cAdUtphcBYYuH6PONVS45QiHlj2WD6dU50U2m9";
@@ -53,15 +53,4 @@ fn check(lines: &mut dyn Lines) {
             return assert!(lines.next_line().expect("no error of the disk").is_none());
         }
     }
-}
-
-/// A folder in memory, where there is one.
-fn folder() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    if memory.is_dir() {
-        tempfile::tempdir_in(memory)
-    } else {
-        tempfile::tempdir()
-    }
-    .expect("a folder")
 }
