@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use indelible::{AuditLog, Event, FileStore, Receipt, Result};
 
+use super::upkeep::{self, Later};
 use crate::scene::{ORIGIN, SOON, login};
 
 /// The lives, by who commits.
@@ -19,6 +20,17 @@ pub(super) enum Life {
     Threads,
     /// Opens, appends twice and closes: for a log that a crash left.
     Again,
+    /// Erases personal data and records.
+    Erase,
+    /// Purges twice.
+    Purge,
+    #[cfg(feature = "compress")]
+    /// Compresses twice.
+    Compress,
+    /// Applies a retention.
+    Retain,
+    /// Exports twice into a folder.
+    Export,
 }
 
 /// What the writer says as it goes.
@@ -65,9 +77,18 @@ type Say = Arc<dyn Fn(Said) + Send + Sync>;
 
 impl Life {
     pub(super) fn parse(name: &str) -> Option<Self> {
-        [Self::Alone, Self::Threads, Self::Again]
-            .into_iter()
-            .find(|life| life.name() == name)
+        let lives = [
+            Self::Alone,
+            Self::Threads,
+            Self::Again,
+            Self::Erase,
+            Self::Purge,
+            #[cfg(feature = "compress")]
+            Self::Compress,
+            Self::Retain,
+            Self::Export,
+        ];
+        lives.into_iter().find(|life| life.name() == name)
     }
 
     pub(super) fn name(self) -> String {
@@ -76,15 +97,19 @@ impl Life {
 
     pub(super) fn open(self, root: &Path, say: &Say) -> Result<AuditLog> {
         let say = Arc::clone(say);
-        AuditLog::builder(ORIGIN)
+        let builder = AuditLog::builder(ORIGIN)
             .key_file(root.join("audit.key"))
             .lock_wait(Duration::from_secs(5))
-            .on_error(move |error| say(Said::Told(error.to_string())))
-            .open(
-                FileStore::new(root.join("audit"))
-                    .segment_size(6_000)
-                    .space_ahead(self == Self::Threads),
-            )
+            .on_error(move |error| say(Said::Told(error.to_string())));
+        let builder = match self {
+            Self::Retain => builder.clock(Later),
+            _ => builder,
+        };
+        builder.open(
+            FileStore::new(root.join("audit"))
+                .segment_size(6_000)
+                .space_ahead(self == Self::Threads),
+        )
     }
 
     /// Lives it to its end, or until too much has failed. After a failure the log is opened anew and the step tried
@@ -100,6 +125,7 @@ impl Life {
         let done = match self {
             Self::Alone | Self::Threads => writer.do_everything(),
             Self::Again => writer.go_on(),
+            _ => writer.keep(),
         };
         if done.is_some() {
             (writer.say)(Said::Done);
@@ -108,14 +134,16 @@ impl Life {
 
     /// Whose personal data is gone at the end.
     pub(super) fn erased_emails(self) -> Vec<String> {
-        let erased = if self == Self::Again { 0..0 } else { ERASED };
-        erased
-            .map(|number| format!("\"life_{number}@personal.example\""))
-            .collect()
+        match self {
+            Self::Alone | Self::Threads => ERASED.map(email).collect(),
+            Self::Erase => upkeep::erased_emails(),
+            _ => Vec::new(),
+        }
     }
 }
 
-struct Writer {
+/// Who lives a life.
+pub(super) struct Writer {
     life: Life,
     root: PathBuf,
     say: Say,
@@ -153,6 +181,14 @@ impl Writer {
         self.close()
     }
 
+    pub(super) fn life(&self) -> Life {
+        self.life
+    }
+
+    pub(super) fn root(&self) -> &Path {
+        &self.root
+    }
+
     fn log(&mut self) -> Result<&AuditLog> {
         if self.log.is_none() {
             self.log = Some(self.life.open(&self.root, &self.say)?);
@@ -160,7 +196,7 @@ impl Writer {
         Ok(self.log.as_ref().expect("it is open"))
     }
 
-    fn step<T>(&mut self, step: impl Fn(&AuditLog) -> Result<T>) -> Option<T> {
+    pub(super) fn step<T>(&mut self, step: impl Fn(&AuditLog) -> Result<T>) -> Option<T> {
         loop {
             match self.log().and_then(&step) {
                 Ok(done) => return Some(done),
@@ -177,14 +213,14 @@ impl Writer {
     }
 
     /// Records events one after the other, and gives their `seq`.
-    fn record(&mut self, numbers: Range<usize>) -> Option<Vec<u64>> {
+    pub(super) fn record(&mut self, numbers: Range<usize>) -> Option<Vec<u64>> {
         let life = self.life;
         let record = |log: &AuditLog, number| match life {
             Life::Threads => std::thread::scope(|scope| {
                 let thread = scope.spawn(|| log.submit(event(number))?.wait());
                 thread.join().expect("no panic")
             }),
-            Life::Alone | Life::Again => log.append(event(number)),
+            _ => log.append(event(number)),
         };
         let mut seqs = Vec::new();
         for number in numbers {
@@ -222,7 +258,7 @@ impl Writer {
         self.step(|log| log.rotate_key_file().map(drop))
     }
 
-    fn close(&mut self) -> Option<()> {
+    pub(super) fn close(&mut self) -> Option<()> {
         self.step(|log| log.close(SOON))?;
         // What failed in the background while it closed is in its state.
         if let Some(error) = self.log.take().and_then(|log| log.state().last_error) {
@@ -236,8 +272,13 @@ fn id(number: usize) -> String {
     format!("life-{number}")
 }
 
-fn event(number: usize) -> Event {
+pub(super) fn event(number: usize) -> Event {
     login(format!("life_{number}")).id(id(number))
+}
+
+/// As it stands in a line.
+pub(super) fn email(number: usize) -> String {
+    format!("\"life_{number}@personal.example\"")
 }
 
 /// The events whose personal data is erased, the last ones as a whole.
