@@ -196,7 +196,7 @@ fn beside<S: Store + Clone>(store: &S) {
         }));
         world.done.store(true, Ordering::SeqCst);
         let counts = workers.map(|worker| worker.join().expect("no breach"));
-        assert!(counts.iter().all(|count| *count > 2), "{counts:?}");
+        assert!(counts.iter().all(|count| *count > 0), "{counts:?}");
         asked.unwrap_or_else(|panic| resume_unwind(panic))
     });
     world.log.close(SOON).expect("closed");
