@@ -74,7 +74,9 @@ pub(crate) fn run(arguments: &Erase, output: &mut Output) -> Result<ExitCode, Fa
     }
     closed?;
     if let Some(error) = erased.unread {
-        return Err(Failure::new(format!("it is erased; exports before may be missing here: {error}")));
+        return Err(Failure::new(format!(
+            "it is erased; exports before may be missing here: {error}"
+        )));
     }
     match erased.not_found.as_slice() {
         [] => Ok(ExitCode::SUCCESS),
