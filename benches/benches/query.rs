@@ -29,7 +29,7 @@ fn measure(records: u64, table: &mut Table) {
     let folder = Folder::new("query");
     let log = ours::open(&folder, "ours");
     ours::fill(&log, records, |number| Login::new(number).event());
-    wait_for_indexes(&folder.join("ours"));
+    ours::wait_for_indexes(&folder.join("ours"));
     ours::close(&log);
     let log = index(&folder, records, table);
     let reader = log.reader();
@@ -200,7 +200,7 @@ fn index(folder: &Folder, records: u64, table: &mut Table) -> AuditLog {
     let began = Instant::now();
     let builder = AuditLog::builder(ORIGIN).key_file(folder.join("ours.key"));
     let log = builder.open(FileStore::new(&path)).expect("open");
-    let made = wait_for_indexes(&path);
+    let made = ours::wait_for_indexes(&path);
     let seconds = began.elapsed().as_secs_f64();
     let (index_bytes, segment_bytes) = (bytes_in(&path.join("index")), bytes_in(&path.join("segments")));
     let (made, all) = (
@@ -241,22 +241,6 @@ fn bytes_in(folder: &Path) -> f64 {
     entries
         .map(|entry| entry.metadata().expect("its size").len() as f64)
         .sum()
-}
-
-/// Waits until each sealed segment has an index, and gives how many there are.
-fn wait_for_indexes(log: &Path) -> usize {
-    let names = |folder: &Path, ending: &str| {
-        let entries = fs::read_dir(folder).into_iter().flatten();
-        let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"));
-        names.filter(|name| name.ends_with(ending)).count()
-    };
-    loop {
-        let made = names(&log.join("index"), ".idx");
-        if made + 1 >= names(&log.join("segments"), ".jsonl") {
-            return made;
-        }
-        std::thread::sleep(Duration::from_millis(5));
-    }
 }
 
 fn fill_sqlite(path: &Path, reader: &LogReader) -> Connection {

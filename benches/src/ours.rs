@@ -1,5 +1,6 @@
 //! The log itself, as a host opens it.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
@@ -46,5 +47,21 @@ pub fn fill(log: &AuditLog, records: u64, event: impl Fn(u64) -> Event) {
     }
     while log.state().size < before + records {
         std::thread::sleep(Duration::from_micros(200));
+    }
+}
+
+/// Waits until each sealed segment has an index, and gives how many there are.
+pub fn wait_for_indexes(log: &Path) -> usize {
+    let names = |folder: &Path, ending: &str| {
+        let entries = fs::read_dir(folder).into_iter().flatten();
+        let names = entries.map(|entry| entry.expect("an entry").file_name().into_string().expect("a name"));
+        names.filter(|name| name.ends_with(ending)).count()
+    };
+    loop {
+        let made = names(&log.join("index"), ".idx");
+        if made + 1 >= names(&log.join("segments"), ".jsonl") {
+            return made;
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -95,6 +95,7 @@ pub mod bucket;
 mod chain;
 mod csv;
 mod destination;
+mod digest;
 mod exporter;
 mod folder;
 mod json;

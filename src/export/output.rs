@@ -5,8 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
-use sha2::{Digest, Sha256};
-
+use super::digest::Digest;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
 
@@ -29,7 +28,7 @@ pub(super) struct Output<'a> {
     /// What an error names.
     path: &'a Path,
     buffer: Vec<u8>,
-    hasher: Sha256,
+    digest: Digest,
     bytes: u64,
     records: u64,
     callback: Option<&'a Callback>,
@@ -43,7 +42,7 @@ impl<'a> Output<'a> {
             to,
             path,
             buffer: Vec::with_capacity(BUFFER),
-            hasher: Sha256::new(),
+            digest: Digest::new(),
             bytes: 0,
             records: 0,
             callback,
@@ -78,15 +77,20 @@ impl<'a> Output<'a> {
     }
 
     fn hand_on(&mut self) -> Result<()> {
-        self.hasher.update(&self.buffer);
-        let written = self.to.write_all(&self.buffer);
-        written.map_err(|error| Error::export("write", self.path, error))?;
-        self.bytes += u64::try_from(self.buffer.len()).unwrap_or_default();
-        self.buffer.clear();
+        self.write_buffer()?;
+        let taken = self.digest.take(std::mem::take(&mut self.buffer));
+        self.buffer = taken.map_err(|error| Error::export("hash", self.path, error))?;
         if self.bytes >= self.told_at {
             self.tell();
             self.told_at = self.bytes + TOLD_EVERY;
         }
+        Ok(())
+    }
+
+    fn write_buffer(&mut self) -> Result<()> {
+        let written = self.to.write_all(&self.buffer);
+        written.map_err(|error| Error::export("write", self.path, error))?;
+        self.bytes += u64::try_from(self.buffer.len()).unwrap_or_default();
         Ok(())
     }
 
@@ -99,15 +103,13 @@ impl<'a> Output<'a> {
 
     /// Hands on the rest. Gives the records, the bytes and their SHA-256.
     pub(super) fn finish(mut self) -> Result<(u64, u64, Hash)> {
-        self.hand_on()?;
+        self.write_buffer()?;
         let flushed = self.to.flush();
         flushed.map_err(|error| Error::export("write", self.path, error))?;
         self.tell();
-        Ok((
-            self.records,
-            self.bytes,
-            Hash::from_bytes(self.hasher.finalize().into()),
-        ))
+        let hash = self.digest.finish(&self.buffer);
+        let hash = hash.map_err(|error| Error::export("hash", self.path, error))?;
+        Ok((self.records, self.bytes, hash))
     }
 }
 
