@@ -73,8 +73,9 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `cli` | the binary `indelible`; turns on `compress` and `watch` |
-//! | `compress` | compressing segments that are not written to any more, and reading them (builds zstd, which is C) |
+//! | `cli` | the binary `indelible`; turns on `compress`, `gzip` and `watch` |
+//! | `compress` | compressing segments that are not written to any more, and reading them; exports compressed by zstd (builds zstd, which is C) |
+//! | `gzip` | exports compressed by gzip |
 //! | `object-store` | exports to S3, Azure Blob and Google Cloud Storage (builds a runtime and TLS, which is C) |
 //! | `testing` | the conformance suite for stores |
 //! | `watch` | who follows the log of another process is told by Linux of what is new, and looks at nothing meanwhile |

@@ -36,7 +36,10 @@ impl Digest {
         match self {
             Self::Here(hasher) => {
                 hasher.update(&piece);
-                if let Ok(worker) = Worker::start(hasher.clone()) {
+                // The rest of what is small is no work for a thread.
+                if piece.len() >= PIECE_MIN
+                    && let Ok(worker) = Worker::start(hasher.clone())
+                {
                     *self = Self::There(worker);
                 }
                 piece.clear();
@@ -46,16 +49,15 @@ impl Digest {
         }
     }
 
-    /// Takes the last piece, and gives the hash.
-    pub(super) fn finish(self, piece: &[u8]) -> io::Result<Hash> {
-        let mut hasher = match self {
+    /// The hash of all pieces.
+    pub(super) fn finish(self) -> io::Result<Hash> {
+        let hasher = match self {
             Self::Here(hasher) => hasher,
             Self::There(Worker { full, thread, .. }) => {
                 drop(full);
                 thread.join().map_err(|_| ended())?
             }
         };
-        hasher.update(piece);
         Ok(Hash::from_bytes(hasher.finalize().into()))
     }
 }
@@ -102,6 +104,9 @@ fn ended() -> io::Error {
 /// So many pieces are on their way at most.
 const PIECES: usize = 4;
 
+/// Where a first piece is smaller, no second one is expected.
+const PIECE_MIN: usize = 64 * 1024;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,13 +116,12 @@ mod tests {
         for count in 0..20_u8 {
             let (mut digest, mut all, mut buffer) = (Digest::new(), Vec::new(), Vec::new());
             for piece in 0..count {
-                buffer.extend(std::iter::repeat_n(piece, 1000 + usize::from(piece)));
+                buffer.extend(std::iter::repeat_n(piece, PIECE_MIN + usize::from(piece)));
                 all.extend_from_slice(&buffer);
                 buffer = digest.take(buffer).expect("taken");
                 assert!(buffer.is_empty());
             }
-            all.extend_from_slice(b"the rest");
-            assert_eq!(digest.finish(b"the rest").expect("a hash"), Hash::of(&all), "{count}");
+            assert_eq!(digest.finish().expect("a hash"), Hash::of(&all), "{count}");
         }
     }
 
@@ -125,7 +129,7 @@ mod tests {
     fn a_digest_that_is_dropped_leaves_nobody_waiting() {
         let mut digest = Digest::new();
         for _ in 0..3 {
-            digest.take(vec![0; 1000]).expect("taken");
+            digest.take(vec![0; PIECE_MIN]).expect("taken");
         }
         let Digest::There(Worker {
             full, empty, thread, ..

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::compression::Packer;
 use super::manifest::{Manifest, ManifestFile};
 use super::place::{Finished, GoesOn, NewFile, Place};
 use super::source::{Form, Plan, Source};
@@ -42,6 +43,8 @@ impl<'a> Exporter<'a> {
         goes_on: GoesOn<'a>,
     ) -> Result<Self> {
         let plan = source.plan(export)?;
+        // A build that cannot compress says so before anything is made.
+        export.compression.map(Packer::new).transpose()?;
         let filter = plan.filter.to_string();
         if filter.len() > FILTER_MAX {
             let problem = format!("it has {} bytes, at most {FILTER_MAX}", filter.len());
@@ -88,6 +91,7 @@ impl<'a> Exporter<'a> {
             range: self.plan.range.clone(),
             format: self.export.format,
             with_proofs: self.plan.form == Form::Records,
+            compression: self.export.compression,
             formula_guard: matches!(self.plan.form, Form::Csv { formula_guard: true }),
             gone: exported.gone.clone(),
             checkpoint: exported.checkpoint.clone(),
@@ -153,7 +157,13 @@ fn name_of(source: &Source<'_>, plan: &Plan, export: &Export, filter: &str) -> R
         name.push('-');
         name.push_str(hash.get(..TAG).unwrap_or_default());
     }
-    Ok(format!("{name}.{}", export.format.name()))
+    name.push('.');
+    name.push_str(export.format.name());
+    if let Some(compression) = export.compression {
+        name.push('.');
+        name.push_str(compression.extension());
+    }
+    Ok(name)
 }
 
 /// How many digits of the filter's hash a name has.

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use super::Format;
+use super::{Compression, Format};
 use crate::checkpoint::SignedCheckpoint;
 use crate::hash::Hash;
 use crate::json::{self, JsonError, Kind, Reader, string, unsigned};
@@ -40,6 +40,8 @@ pub struct Manifest {
     pub range: Range<u64>,
     /// The format of the files.
     pub format: Format,
+    /// How the files are compressed.
+    pub compression: Option<Compression>,
     /// JSON Lines: the records have proofs, and are not the lines of the log.
     pub with_proofs: bool,
     /// CSV: cells are guarded against formulas.
@@ -171,6 +173,12 @@ impl Manifest {
         string(&mut out, self.format.name());
         number(&mut out, b",\"number\":", self.number);
         out.extend_from_slice(b",\"options\":{");
+        if let Some(compression) = self.compression {
+            out.extend_from_slice(b"\"compression\":");
+            string(&mut out, compression.name());
+            // JSON alone has no other option.
+            out.extend_from_slice(if self.format == Format::Json { b"" } else { b"," });
+        }
         out.extend_from_slice(match (self.format, self.with_proofs, self.formula_guard) {
             (Format::JsonLines, true, _) => b"\"proofs\":true",
             (Format::JsonLines, false, _) => b"\"proofs\":false",
@@ -251,6 +259,7 @@ struct Draft {
     filter: Option<String>,
     format: Option<Format>,
     number: Option<u64>,
+    compression: Option<Compression>,
     proofs: Option<bool>,
     formula_guard: Option<bool>,
     origin: Option<Origin>,
@@ -295,6 +304,7 @@ impl Draft {
             "number" => self.number = Some(value.unsigned()?),
             "options" => value.object(|key, value| {
                 match key {
+                    "compression" => self.compression = Compression::of_name(&value.string()?),
                     "proofs" => self.proofs = Some(value.boolean()?),
                     "formula_guard" => self.formula_guard = Some(value.boolean()?),
                     _ => return Err(unknown(key)),
@@ -323,6 +333,7 @@ impl Draft {
             filter: self.filter?,
             range: self.seq_from?..self.seq_to?,
             format: self.format?,
+            compression: self.compression,
             with_proofs: self.proofs.unwrap_or_default(),
             formula_guard: self.formula_guard.unwrap_or_default(),
             gone: self.gone,

@@ -51,6 +51,11 @@
 //! CR and LF, which end a cell for some spreadsheets. So guarded cells are not what the log holds, to the byte: what is
 //! to be read back by programs is JSON, or has [`Export::without_formula_guard`].
 //!
+//! # Compressed
+//!
+//! With [`Export::compressed`] a file is one member of gzip (RFC 1952) or one frame of zstd (RFC 8878, with a checksum
+//! and a window of at most 8 MiB), and nothing else. The same export has the same bytes each time with the same build.
+//!
 //! # What is not there
 //!
 //! Purged and erased records are said and not left out in silence: how many stands in the manifest, in the envelope and
@@ -60,7 +65,7 @@
 //!
 //! A file is named `DAY-FROM-TO.FORMAT`, or `DAY-FROM-TO-FILTER.FORMAT`: the day (UTC) on which the first record of the
 //! range was recorded, the range as it was asked for, from the first record to before the last, 20 digits each, and 16
-//! digits of the filter's SHA-256. Its manifest has `.manifest` behind that. A file without a manifest is no export: it
+//! digits of the filter's SHA-256. A compressed file has `.gz` or `.zst` behind its format. Its manifest has `.manifest` behind that. A file without a manifest is no export: it
 //! is what a crash left. In a bucket they are named for their content and their number: see the module `bucket` (feature `object-store`).
 //!
 //! # The manifest
@@ -76,7 +81,7 @@
 //! | `created_at` | when the export began, in the form of `recorded_at` |
 //! | `filter` | what was asked for, as a query; a period such as `last=24h` as the `start_time` that it was |
 //! | `seq_from`, `seq_to` | the records that the filter can take: from the first to before the second |
-//! | `format`, `options` | `jsonl` with `proofs` (false for the lines of a range), `json`, or `csv` with `formula_guard` |
+//! | `format`, `options` | `jsonl` with `proofs` (false for the lines of a range), `json`, or `csv` with `formula_guard`; where the files are compressed, also `compression`: `gzip` or `zstd` |
 //! | `files` | each with `name`, `bytes`, `records`, `sha256` and the `first` and `last` `seq`, `null` without records |
 //! | `purged` | `[]`, or `[[first,last]]`: the records of the range that are purged |
 //! | `erased` | records of the range whose content is erased |
@@ -93,6 +98,8 @@
 #[cfg(feature = "object-store")]
 pub mod bucket;
 mod chain;
+mod compression;
+mod content;
 mod csv;
 mod destination;
 mod digest;
@@ -115,6 +122,7 @@ use std::sync::Arc;
 
 #[cfg(feature = "object-store")]
 pub use bucket::Bucket;
+pub use compression::{Compression, UnknownCompression};
 pub use csv::COLUMNS;
 pub use destination::Destination;
 pub use manifest::{Manifest, ManifestError, ManifestFile};
@@ -149,6 +157,7 @@ pub struct Export {
     query: Query,
     format: Format,
     formula_guard: bool,
+    compression: Option<Compression>,
     progress: Option<output::Callback>,
 }
 
@@ -226,6 +235,7 @@ impl Export {
             query,
             format: Format::default(),
             formula_guard: true,
+            compression: None,
             progress: None,
         }
     }
@@ -239,6 +249,24 @@ impl Export {
     /// CSV: cells are what the log holds, also where a spreadsheet takes them for formulas. The manifest says so.
     pub fn without_formula_guard(mut self) -> Self {
         self.formula_guard = false;
+        self
+    }
+
+    /// Compresses what is written. The bytes and the SHA-256 of [`Exported`] and of the manifest are those of the
+    /// compressed file. [`verify_export`] reads it as it reads a plain one.
+    ///
+    /// An export fails with [`Cause::Configuration`](crate::Cause::Configuration) where the build has not the feature:
+    /// `gzip`, or `compress` for zstd.
+    ///
+    /// ```
+    /// use indelible::export::Compression;
+    /// use indelible::{Export, Query};
+    ///
+    /// let export = Export::new(Query::new()).compressed(Compression::Zstd);
+    /// # let _ = export;
+    /// ```
+    pub fn compressed(mut self, compression: Compression) -> Self {
+        self.compression = Some(compression);
         self
     }
 
@@ -263,6 +291,7 @@ impl fmt::Debug for Export {
             .field("query", &self.query)
             .field("format", &self.format)
             .field("formula_guard", &self.formula_guard)
+            .field("compression", &self.compression)
             .finish_non_exhaustive()
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::compression::Packer;
 use super::digest::Digest;
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -28,7 +29,10 @@ pub(super) struct Output<'a> {
     /// What an error names.
     path: &'a Path,
     buffer: Vec<u8>,
+    /// Where the file is compressed.
+    packer: Option<Packer>,
     digest: Digest,
+    /// Of the file, as it is written.
     bytes: u64,
     records: u64,
     callback: Option<&'a Callback>,
@@ -37,11 +41,17 @@ pub(super) struct Output<'a> {
 }
 
 impl<'a> Output<'a> {
-    pub(super) fn new(to: &'a mut dyn Write, path: &'a Path, callback: Option<&'a Callback>) -> Self {
+    pub(super) fn new(
+        to: &'a mut dyn Write,
+        path: &'a Path,
+        packer: Option<Packer>,
+        callback: Option<&'a Callback>,
+    ) -> Self {
         Self {
             to,
             path,
             buffer: Vec::with_capacity(BUFFER),
+            packer,
             digest: Digest::new(),
             bytes: 0,
             records: 0,
@@ -77,9 +87,18 @@ impl<'a> Output<'a> {
     }
 
     fn hand_on(&mut self) -> Result<()> {
-        self.write_buffer()?;
-        let taken = self.digest.take(std::mem::take(&mut self.buffer));
-        self.buffer = taken.map_err(|error| Error::export("hash", self.path, error))?;
+        match &mut self.packer {
+            None => {
+                let piece = std::mem::take(&mut self.buffer);
+                self.buffer = self.put(piece)?;
+            }
+            Some(packer) => {
+                let packed = packer.pack(&self.buffer);
+                let packed = packed.map_err(|error| Error::export("compress", self.path, error))?;
+                self.buffer.clear();
+                self.put(packed)?;
+            }
+        }
         if self.bytes >= self.told_at {
             self.tell();
             self.told_at = self.bytes + TOLD_EVERY;
@@ -87,11 +106,13 @@ impl<'a> Output<'a> {
         Ok(())
     }
 
-    fn write_buffer(&mut self) -> Result<()> {
-        let written = self.to.write_all(&self.buffer);
+    /// Writes and hashes a piece of the file, and gives an empty buffer.
+    fn put(&mut self, piece: Vec<u8>) -> Result<Vec<u8>> {
+        let written = self.to.write_all(&piece);
         written.map_err(|error| Error::export("write", self.path, error))?;
-        self.bytes += u64::try_from(self.buffer.len()).unwrap_or_default();
-        Ok(())
+        self.bytes += u64::try_from(piece.len()).unwrap_or_default();
+        let taken = self.digest.take(piece);
+        taken.map_err(|error| Error::export("hash", self.path, error))
     }
 
     fn tell(&self) {
@@ -103,11 +124,15 @@ impl<'a> Output<'a> {
 
     /// Hands on the rest. Gives the records, the bytes and their SHA-256.
     pub(super) fn finish(mut self) -> Result<(u64, u64, Hash)> {
-        self.write_buffer()?;
+        self.hand_on()?;
+        if let Some(packer) = self.packer.take() {
+            let end = packer.finish();
+            self.put(end.map_err(|error| Error::export("compress", self.path, error))?)?;
+        }
         let flushed = self.to.flush();
         flushed.map_err(|error| Error::export("write", self.path, error))?;
         self.tell();
-        let hash = self.digest.finish(&self.buffer);
+        let hash = self.digest.finish();
         let hash = hash.map_err(|error| Error::export("hash", self.path, error))?;
         Ok((self.records, self.bytes, hash))
     }

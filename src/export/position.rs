@@ -61,9 +61,17 @@ impl Series {
     /// What it is, as a name for a file.
     pub(crate) fn id(&self) -> String {
         let Export {
-            format, formula_guard, ..
+            format,
+            formula_guard,
+            compression,
+            ..
         } = &self.export;
-        let text = format!("{}\n{format} {formula_guard}\n{}", self.destination, self.filter());
+        let compression = compression.map(|name| format!(" {name}")).unwrap_or_default();
+        let text = format!(
+            "{}\n{format} {formula_guard}{compression}\n{}",
+            self.destination,
+            self.filter()
+        );
         Hash::of(text.as_bytes()).to_string().chars().take(ID_DIGITS).collect()
     }
 
@@ -74,11 +82,15 @@ impl Series {
     /// Whether a manifest is of an export of this series.
     fn has(&self, manifest: &Manifest) -> bool {
         let Export {
-            format, formula_guard, ..
+            format,
+            formula_guard,
+            compression,
+            ..
         } = &self.export;
         let guard = *format == Format::Csv && *formula_guard;
         let filter = Query::parse(&manifest.filter).map(|query| query.filter.without_range().to_string());
-        (manifest.format, manifest.formula_guard) == (*format, guard) && filter == Ok(self.filter())
+        let form = (manifest.format, manifest.formula_guard, manifest.compression);
+        form == (*format, guard, *compression) && filter == Ok(self.filter())
     }
 
     /// Learns the position from the destination. `open` reads a manifest that a key of the log has signed.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::SystemTime;
 
+use super::compression::Packer;
 use super::output::Output;
 use super::{Export, Exported, Format, csv, json, lines};
 use crate::checkpoint::SignedCheckpoint;
@@ -124,7 +125,8 @@ impl<'a> Source<'a> {
         to: &mut dyn Write,
         path: &Path,
     ) -> Result<Exported> {
-        let mut output = Output::new(to, path, export.progress.as_ref());
+        let packer = export.compression.map(Packer::new).transpose()?;
+        let mut output = Output::new(to, path, packer, export.progress.as_ref());
         let written = match plan.form {
             Form::Log => lines::write_log(self, plan, &mut output)?,
             Form::Records => lines::write_records(self, plan, &mut output)?,

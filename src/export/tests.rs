@@ -2,7 +2,7 @@
 
 use super::csv::guarded;
 use super::manifest::Manifest;
-use super::{Format, ManifestFile};
+use super::{Compression, Format, ManifestFile};
 use crate::checkpoint::Checkpoint;
 use crate::hash::Hash;
 use crate::note;
@@ -62,6 +62,7 @@ fn sample(key: &SigningKey) -> Manifest {
         filter: "event_type=auth.login.*".into(),
         range: 2..9,
         format: Format::Csv,
+        compression: None,
         with_proofs: false,
         formula_guard: true,
         gone: Gone {
@@ -88,6 +89,20 @@ fn a_manifest_is_read_exactly_as_it_is_written() {
     let manifest = sample(&key);
     let vkeys = [key.vkey().clone()];
     let signed = |text: &str| note::sign(text, &[&key]).expect("signed");
+    for format in Format::ALL {
+        for compression in Compression::ALL {
+            let compressed = Manifest {
+                format,
+                compression: Some(compression),
+                formula_guard: format == Format::Csv,
+                ..manifest.clone()
+            };
+            let text = compressed.text();
+            assert_eq!(Manifest::open(&signed(&text), &vkeys).as_ref(), Ok(&compressed));
+            let unknown = text.replacen(compression.name(), "lzma", 1);
+            assert!(Manifest::open(&signed(&unknown), &vkeys).is_err());
+        }
+    }
     let text = manifest.text();
     assert_eq!(Manifest::open(&signed(&text), &vkeys).as_ref(), Ok(&manifest));
     // Whatever else the same key signed is none.

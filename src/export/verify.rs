@@ -2,14 +2,11 @@
 
 #![warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
 
-use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
-use sha2::{Digest, Sha256};
-
 use super::Format;
-use super::chain::{Chain, Check, Problem, Proven};
+use super::chain::{Chain, Check, Proven};
+use super::content::Content;
 use super::folder::{self, LOCK};
 use super::manifest::{Manifest, ManifestError, ManifestFile};
 use super::place::MANIFEST;
@@ -23,7 +20,8 @@ use crate::note::VerifierKey;
 /// Each manifest must be signed by one of the keys, and so must its checkpoint; each file must be there and have the
 /// bytes that its manifest says; in JSON Lines each record must be in the tree of the checkpoint, and the lines of a
 /// range must hold all of them. In a folder, the manifests must follow each other without a gap. What is wrong is in the
-/// report. Memory does not grow with the files.
+/// report. Memory does not grow with the files, nor with what they unpack to: what is compressed is unpacked only to check
+/// lines, up to the first that is wrong, and not to more of them than a file of its size can hold.
 ///
 /// That nobody signed a second export of other content is not shown: compare the checkpoint with one that was kept
 /// elsewhere.
@@ -159,10 +157,7 @@ impl Run<'_> {
             (Format::JsonLines, true) => Some(Box::new(Proven::new(manifest, file))),
             _ => None,
         };
-        let read = match &mut check {
-            Some(check) => Content::of_lines(opened, file.bytes, check.as_mut()),
-            None => Content::of(opened, file.bytes),
-        };
+        let read = Content::of(opened, file.bytes, manifest.compression, check.as_deref_mut());
         let content = match read {
             Ok(content) => content,
             Err(error) => return self.find(Kind::MissingFile, &file.name, error.to_string()),
@@ -221,68 +216,3 @@ impl Run<'_> {
         }
     }
 }
-
-/// What was read of a file.
-struct Content {
-    bytes: u64,
-    sha256: Hash,
-    /// The first thing that is wrong with its lines.
-    problem: Option<(u64, Problem)>,
-}
-
-impl Content {
-    /// Reads a file, at most one byte more than it should have.
-    fn of(file: File, bytes: u64) -> io::Result<Self> {
-        let (mut hasher, mut read, mut buffer) = (Sha256::new(), 0, vec![0; BUFFER]);
-        let mut file = file.take(bytes.saturating_add(1));
-        loop {
-            let length = match file.read(&mut buffer) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            hasher.update(buffer.get(..length).unwrap_or_default());
-            read += u64::try_from(length).unwrap_or_default();
-        }
-        Ok(Self {
-            bytes: read,
-            sha256: Hash::from_bytes(hasher.finalize().into()),
-            problem: None,
-        })
-    }
-
-    /// The same, line by line.
-    fn of_lines(file: File, bytes: u64, check: &mut dyn Check) -> io::Result<Self> {
-        let mut file = BufReader::with_capacity(BUFFER, file.take(bytes.saturating_add(1)));
-        let line_max = u64::try_from(check.line_max()).unwrap_or(u64::MAX).saturating_add(1);
-        let (mut hasher, mut read, mut number, mut line) = (Sha256::new(), 0, 0, Vec::new());
-        let mut problem: Option<(u64, Problem)> = None;
-        loop {
-            line.clear();
-            let length = file.by_ref().take(line_max).read_until(b'\n', &mut line)?;
-            if length == 0 {
-                break;
-            }
-            number += 1;
-            hasher.update(&line);
-            read += u64::try_from(length).unwrap_or_default();
-            if problem.is_none() {
-                let taken = match line.strip_suffix(b"\n") {
-                    Some(line) => check.take(line),
-                    None => Err((Kind::Malformed, "the line does not end, or is too long".into())),
-                };
-                problem = taken.err().map(|problem| (number, problem));
-            }
-        }
-        let ended = || check.finish().err().map(|problem| (number, problem));
-        Ok(Self {
-            bytes: read,
-            sha256: Hash::from_bytes(hasher.finalize().into()),
-            problem: problem.or_else(ended),
-        })
-    }
-}
-
-/// So many bytes are read at once.
-const BUFFER: usize = 64 * 1024;

@@ -45,7 +45,7 @@ fn written(reader: &LogReader, export: &Export) -> (Vec<u8>, Exported) {
     (out, exported)
 }
 
-fn lines(text: &[u8]) -> Vec<Value> {
+pub(crate) fn lines(text: &[u8]) -> Vec<Value> {
     let text = std::str::from_utf8(text).expect("UTF-8");
     text.lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))

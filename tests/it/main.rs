@@ -16,6 +16,8 @@ mod crash;
 mod disk;
 mod erasure;
 mod export;
+#[cfg(all(feature = "gzip", feature = "compress"))]
+mod export_compressed;
 mod export_folder;
 mod follow;
 mod foreign;

@@ -4,7 +4,7 @@ use std::io::{IsTerminal, stderr};
 use std::process::ExitCode;
 
 use clap::Args;
-use indelible::export::{Destination, Format};
+use indelible::export::{Compression, Destination, Format};
 use indelible::{Actor, Query};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -36,6 +36,10 @@ pub(crate) struct Export {
     #[arg(long, default_value = "jsonl")]
     format: Format,
 
+    /// Compress the files: gzip (.gz) or zstd (.zst)
+    #[arg(long, value_name = "GZIP_OR_ZSTD")]
+    compress: Option<Compression>,
+
     /// CSV: leave cells as they are that a spreadsheet takes for formulas
     #[arg(long)]
     no_formula_guard: bool,
@@ -57,6 +61,9 @@ pub(crate) fn run(arguments: &Export, output: &mut Output) -> Result<ExitCode, F
     let mut export = indelible::Export::new(query).format(arguments.format);
     if arguments.no_formula_guard {
         export = export.without_formula_guard();
+    }
+    if let Some(compression) = arguments.compress {
+        export = export.compressed(compression);
     }
     let bar = stderr().is_terminal().then(bar);
     if let Some(bar) = bar.clone() {

@@ -163,7 +163,7 @@ impl<'a> BucketPlace<'a> {
 
 impl Place for BucketPlace<'_> {
     fn begin(&mut self, name: &str) -> Result<NewFile> {
-        let (stem, format) = name.rsplit_once('.').unwrap_or((name, ""));
+        let (stem, format) = name.split_once('.').unwrap_or((name, ""));
         let is_it = |data: &str| {
             let content = data.strip_prefix(stem).and_then(|rest| rest.strip_prefix('.'));
             content
@@ -184,7 +184,7 @@ impl Place for BucketPlace<'_> {
     }
 
     fn keep(&mut self, name: &str, data: &mut NewFile, exported: &Exported) -> Result<String> {
-        let (stem, format) = name.rsplit_once('.').unwrap_or((name, ""));
+        let (stem, format) = name.split_once('.').unwrap_or((name, ""));
         let hash = exported.sha256.to_string();
         let name = format!("{stem}.{}.{format}", hash.get(..TAG).unwrap_or_default());
         if self.length(&name)? != Some(exported.bytes) {

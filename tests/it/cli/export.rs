@@ -24,18 +24,22 @@ fn what_is_exported_verifies_and_is_recorded() {
     assert_eq!(lines[0]["segment"]["first"], 0);
     folder.good(&export(&["--format", "csv", "event_type=auth.*&seq_to=12"]));
     folder.good(&export(&["--format", "json", "--no-formula-guard", "last=1h"]));
+    for (compression, end) in [("gzip", ".jsonl.gz\n"), ("zstd", ".jsonl.zst\n")] {
+        let said = folder.good(&export(&["--compress", compression, "seq_to=10"]));
+        assert!(said.ends_with(end), "{said}");
+    }
     for path in ["out", paths[0]] {
         let said = folder.good(&["verify-export", path, "--vkey", &vkey]);
         assert!(said.starts_with("sound: "), "{said}");
     }
     let report: Value =
         serde_json::from_str(&folder.good(&["verify-export", "out", "--vkey", &vkey, "--json"])).unwrap();
-    assert_eq!((&report["sound"], &report["manifests"]), (&true.into(), &3.into()));
+    assert_eq!((&report["sound"], &report["manifests"]), (&true.into(), &5.into()));
     let recorded = folder.cat().into_iter().map(|line| line["event"].clone());
     let recorded: Vec<Value> = recorded
         .filter(|event| event["action"] == "audit_log.exported")
         .collect();
-    assert_eq!(recorded.len(), 3);
+    assert_eq!(recorded.len(), 5);
     assert_eq!(recorded[0]["actor"]["id"], "usr_auditor");
     folder.good(&["verify", "audit", "--vkey", &vkey]);
 }
