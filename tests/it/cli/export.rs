@@ -51,11 +51,15 @@ fn a_changed_export_is_found_and_what_is_none_is_an_error() {
     let said = folder.good(&export(&["seq_to=10"]));
     let file = said.lines().nth(1).unwrap().to_owned();
     assert!(folder.bad(2, &export(&["seq_to=10"])).contains("is there already"));
-    folder.write(&file, folder.read(&file).replacen("usr_3", "usr_4", 1));
+    let changed = folder.read(&file).replacen("usr_3", "usr_4", 1);
+    assert_ne!(changed, folder.read(&file));
+    folder.write(&file, changed);
     let output = folder.run(&["verify-export", "out", "--vkey", &vkey]);
     assert_eq!(output.status.code(), Some(1));
     let said = String::from_utf8(output.stdout).unwrap();
-    assert!(said.contains("changed_file") && said.contains("broken_link"), "{said}");
+    // Where the record is the last one of its commit, the checkpoint behind it shows it.
+    let is_found = said.contains("broken_link") || said.contains("wrong_root");
+    assert!(said.contains("changed_file") && is_found, "{said}");
     assert!(
         folder
             .bad(2, &["verify-export", "gone", "--vkey", &vkey])
