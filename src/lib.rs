@@ -58,7 +58,7 @@
 //! - [`publish`]: the log as static files that anyone can serve and verify (C2SP tlog-tiles).
 //! - [`Verifier`], [`Report`], [`Finding`]: what an auditor does.
 //! - [`FileStore`], [`MemoryStore`], [`store`]: where commits live.
-//! - [`Sink`]: where records are delivered. Nothing in this version drives one: call [`Sink::deliver`] yourself.
+//! - [`Sink`], [`sink`]: where records are delivered while they are recorded.
 //! - [`SigningKey`], [`Signer`], [`Checkpoint`], [`note`], [`merkle`]: the parts that the proof is made of, in the
 //!   formats of C2SP.
 //! - [`Error`] and [`ErrorKind`]: what went wrong, and what to do.

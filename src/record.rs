@@ -442,6 +442,18 @@ impl Record {
         content.line.get(content.personal.clone()?)
     }
 
+    /// The same record without its personal data: in its place stands its hash, as after an erasure (FORMAT §2). It
+    /// verifies as the record itself does.
+    pub fn without_personal_data(self) -> Self {
+        let stripped = self
+            .personal_json()
+            .and_then(|_| match Line::parse(self.line()?.as_bytes()) {
+                Ok(Line::Record(record)) => Self::from_line(&record.hashed_form()).ok(),
+                _ => None,
+            });
+        stripped.unwrap_or(self)
+    }
+
     /// The event as people see it: `event` with `personal` merged in (EVENTS §1), as canonical JSON. A top-level
     /// `personal` marks which metadata and changes are personal, so that [`Event::from_json`] reads the same event
     /// back. `None` once the record is erased.

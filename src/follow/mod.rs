@@ -139,21 +139,32 @@ impl Follower {
     pub fn next_within(&mut self, limit: Duration) -> Result<Option<Followed>> {
         let began = Instant::now();
         loop {
-            if let Some(next) = self.ready.pop_front() {
-                return Ok(Some(next));
+            let left = limit.saturating_sub(began.elapsed());
+            let next = self.read_next(left, &|| false)?;
+            if next.is_some() || self.is_ended() || left.is_zero() {
+                return Ok(next);
             }
+        }
+    }
+
+    /// The same, but gives `None` also where all that is new is nothing that the query finds, and at once where it is not to
+    /// wait any longer. Who changes that wakes it ([`Shared::wake_followers`]); of another process's log it is asked twenty
+    /// times a second.
+    pub(crate) fn read_next(&mut self, limit: Duration, is_called_off: &dyn Fn() -> bool) -> Result<Option<Followed>> {
+        if self.ready.is_empty() {
             if self.filter.seq_to().is_some_and(|end| self.next >= end) {
                 self.is_ended = true;
             }
             if self.is_ended {
                 return Ok(None);
             }
-            match self.log.wait_beyond(self.next, limit.saturating_sub(began.elapsed()))? {
+            match self.log.wait_beyond(self.next, limit, is_called_off)? {
                 Grown::To(checkpoint) => self.read(&checkpoint)?,
-                Grown::Not => return Ok(None),
+                Grown::Not => {}
                 Grown::Ended => self.is_ended = true,
             }
         }
+        Ok(self.ready.pop_front())
     }
 
     /// Reads on.
@@ -210,9 +221,9 @@ impl Log {
         }
     }
 
-    fn wait_beyond(&self, size: u64, limit: Duration) -> Result<Grown> {
+    fn wait_beyond(&self, size: u64, limit: Duration, is_called_off: &dyn Fn() -> bool) -> Result<Grown> {
         match self {
-            Self::Open(log) => Ok(log.wait_beyond(size, limit)),
+            Self::Open(log) => Ok(log.wait_beyond(size, limit, is_called_off)),
             Self::Read(reader, watch) => {
                 let began = Instant::now();
                 loop {
@@ -221,7 +232,7 @@ impl Log {
                         return Ok(Grown::To(newest));
                     }
                     let left = limit.saturating_sub(began.elapsed());
-                    if left.is_zero() {
+                    if left.is_zero() || is_called_off() {
                         return Ok(Grown::Not);
                     }
                     watch.wait(left);

@@ -1,7 +1,7 @@
 //! How a log is opened: options first, then the store.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::clock::{Clock, SystemClock};
@@ -14,6 +14,7 @@ use crate::export::position::Series;
 use crate::export::{Destination, Every, Export};
 use crate::retention::Retention;
 use crate::sign::Signer;
+use crate::sink::Feed;
 use crate::store::Store;
 
 /// Options of a log; made by [`AuditLog::builder`].
@@ -66,6 +67,7 @@ pub(super) struct Options {
     pub(super) on_error: Option<Callback>,
     pub(super) retention: Option<(Retention, Duration)>,
     pub(super) keep_for: Vec<(String, Position)>,
+    pub(super) feeds: Mutex<Vec<Feed>>,
 }
 
 impl std::fmt::Debug for Options {
@@ -73,6 +75,13 @@ impl std::fmt::Debug for Options {
         f.debug_struct("Options")
             .field("source", &self.source)
             .finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// The sinks that the log is opened with; empty once they are at work.
+    pub(super) fn feeds(&self) -> MutexGuard<'_, Vec<Feed>> {
+        self.feeds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -95,6 +104,7 @@ impl Builder {
             on_error: None,
             retention: None,
             keep_for: Vec::new(),
+            feeds: Mutex::default(),
         };
         Self {
             origin,
@@ -236,6 +246,13 @@ impl Builder {
     pub fn export_every(mut self, every: Every, export: Export, to: impl Into<Destination>) -> Self {
         let destination = to.into();
         self.options.exports.push((every, Series { destination, export }));
+        self
+    }
+
+    /// Delivers what is recorded to a sink, from a thread of its own and from a position of its own: see
+    /// [`sink`](crate::sink). It may be said several times. A sink that cannot be reached does not keep the log from opening.
+    pub fn sink(self, feed: Feed) -> Self {
+        self.options.feeds().push(feed);
         self
     }
 

@@ -23,6 +23,7 @@ use crate::json;
 use crate::reader::find_records;
 use crate::record::{Record, RecordLine};
 use crate::retention::{InForce, Taking};
+use crate::sink::erase_rejected;
 use crate::store::{Eraser, Erasure, open_file};
 
 impl AuditLog {
@@ -252,7 +253,7 @@ impl Shared {
             self.do_promised(eraser, promised, |eraser, _| {
                 // A checkpoint of before the purge could not be compared with what it leaves.
                 self.write_place()?;
-                left = eraser.purge(boundary)?;
+                left = self.purge_sealed(eraser, boundary)?;
                 Ok(())
             })?;
             Ok(Some(left))
@@ -337,7 +338,25 @@ impl Shared {
         if ranges.iter().any(|(_, last)| *last >= newest) {
             self.seal()?;
         }
-        eraser.erase(ranges, what)
+        eraser.erase(ranges, what)?;
+        self.erase_rejected(ranges)
+    }
+
+    /// Purges what was announced. Gives the first record that is left.
+    fn purge_sealed(&self, eraser: &mut dyn Eraser, before: u64) -> Result<u64> {
+        let left = eraser.purge(before)?;
+        match left.checked_sub(1) {
+            Some(last) => self.erase_rejected(&[(0, last)]).map(|()| left),
+            None => Ok(left),
+        }
+    }
+
+    /// What sinks have set aside of these records goes too.
+    fn erase_rejected(&self, ranges: &[(u64, u64)]) -> Result<()> {
+        let Some(folder) = self.store.folder() else {
+            return Ok(());
+        };
+        erase_rejected(&folder, ranges).map_err(|error| Error::io("erase in", &folder.join("sinks"), error))
     }
 
     /// Ends the segment, so that the eraser may touch every record.
@@ -459,7 +478,7 @@ impl Shared {
         match announced(&record) {
             Some(Announced::Purged { before }) if before <= seq => {
                 self.sync_tree(before)?;
-                eraser.purge(before).map(drop)
+                self.purge_sealed(eraser, before).map(drop)
             }
             Some(Announced::Erased { ranges, what }) if ranges.iter().all(|(from, to)| from <= to && *to < seq) => {
                 let retained = self.ranges(ranges.iter().map(|(from, to)| *from..=*to))?;

@@ -72,10 +72,10 @@ impl Follow {
     }
 
     /// Waits for a checkpoint of more than `size` records, at most so long; for those too that the log ended with.
-    pub(super) fn wait_beyond_within(&self, size: u64, limit: Duration) -> Grown {
+    pub(super) fn wait_beyond_within(&self, size: u64, limit: Duration, is_called_off: &dyn Fn() -> bool) -> Grown {
         let is_same = |state: &mut State| {
             let is_beyond = |newest: &SignedCheckpoint| newest.checkpoint().size() > size;
-            let is_same = !state.ended && !state.newest.as_ref().is_some_and(is_beyond);
+            let is_same = !state.ended && !state.newest.as_ref().is_some_and(is_beyond) && !is_called_off();
             state.waiting |= is_same;
             is_same
         };
@@ -86,6 +86,12 @@ impl Follow {
             _ if state.ended => Grown::Ended,
             _ => Grown::Not,
         }
+    }
+
+    /// Has those who wait see whether they are called off.
+    pub(super) fn wake(&self) {
+        drop(self.state());
+        self.changed.notify_all();
     }
 
     /// Waits for the end of the log, at most so long, and tells whether it has come.

@@ -11,6 +11,7 @@ mod clock;
 mod committer;
 #[cfg(feature = "compress")]
 mod compression;
+mod delivery;
 mod entropy;
 mod erasure;
 mod exporting;
@@ -88,7 +89,8 @@ impl AuditLog {
         Builder::new(origin.into())
     }
 
-    fn start(shared: Shared) -> Result<Self> {
+    /// Starts the threads of a log that had so many records before it was opened.
+    fn start(shared: Shared, before: u64) -> Result<Self> {
         let mut handle = Handle {
             shared: Arc::new(shared),
             own: Vec::new(),
@@ -106,6 +108,7 @@ impl AuditLog {
             handle.shared.schedule.begins();
             handle.spawn_apart("indelible-export", move |shared| schedule::run(shared, at))?;
         }
+        handle.shared.start_sinks(before)?;
         Ok(Self {
             handle: Arc::new(handle),
         })
@@ -240,7 +243,8 @@ impl AuditLog {
         let shared = self.shared();
         let open = shared.failure().is_none() && !shared.is_closing();
         let exports = shared.schedule.states();
-        shared.numbers.state(shared.queue.waiting(), open, exports)
+        let sinks = shared.feeds.states(shared.size(), shared.now().into());
+        shared.numbers.state(shared.queue.waiting(), open, exports, sinks)
     }
 
     /// Commits what is queued, says in the log that it was closed, and closes it. Other clones then get

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::schedule::ExportState;
 use crate::error::Error;
 use crate::retention::{RetentionReport, Taken};
+use crate::sink::SinkState;
 use crate::timestamp::Timestamp;
 
 /// The state of a log.
@@ -36,6 +37,8 @@ pub struct LogState {
     /// The exports that it makes by itself, in the order of [`Builder::export_every`](crate::Builder::export_every).
     /// They do not decide on `healthy`.
     pub exports: Vec<ExportState>,
+    /// The sinks, in the order in which they were added. They do not decide on `healthy` either.
+    pub sinks: Vec<SinkState>,
     /// Whether the log takes events, neither signer nor store failed since the last commit, and the second place was
     /// written at the last try.
     pub healthy: bool,
@@ -154,6 +157,7 @@ impl Numbers {
         (queued_events, queued_bytes): (usize, usize),
         open: bool,
         exports: Vec<ExportState>,
+        sinks: Vec<SinkState>,
     ) -> LogState {
         let failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         LogState {
@@ -168,6 +172,7 @@ impl Numbers {
             retention: self.retention.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             last_error: failures.last.clone(),
             exports,
+            sinks,
             healthy: open && !failures.unhealthy && !failures.place,
         }
     }

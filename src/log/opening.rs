@@ -31,12 +31,14 @@ use crate::query::Indexes;
 use crate::reader::{Leaf, contains, walk_near};
 use crate::retention::Sights;
 use crate::sign::{KeyFileError, Signer, SigningKey};
+use crate::sink::{self, Feeds};
 use crate::store::{Head, Moved, Opened, Opening, Store};
 
 pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> {
     let origin = Origin::new(&builder.origin).map_err(|error| Error::configuration("origin", error.to_string()))?;
     check_retention(&builder)?;
     schedule::check(&builder.options.exports)?;
+    sink::check(&builder.options.feeds())?;
     let (place, key_file) = place(&builder, &origin)?;
     let (signer, opened, missing) = open_store(&builder, &origin, place.as_ref(), store.as_ref())?;
     // From here on nobody else writes the log, its key file and its second place.
@@ -104,6 +106,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         is_resumed: false.into(),
         is_all_carried_out: false.into(),
         schedule,
+        feeds: Feeds::default(),
         place,
         key_file,
         redaction,
@@ -111,7 +114,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         options: builder.options,
     };
     say_first(&shared, head.as_ref(), &moved, missing.as_deref())?;
-    AuditLog::start(shared)
+    AuditLog::start(shared, size)
 }
 
 pub(super) fn checkpoint_path(builder: &Builder) -> Result<Option<PathBuf>> {

@@ -99,6 +99,7 @@ impl Shared {
         });
         needed
             .chain(self.schedule.positions().map(Ok))
+            .chain(self.feeds.positions(self.store.folder().as_deref()).into_iter().map(Ok))
             .collect::<Result<_>>()
             .map(Needed)
     }

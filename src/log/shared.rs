@@ -24,6 +24,7 @@ use crate::note::{Origin, VerifierKey};
 use crate::query::Indexes;
 use crate::reader::tree::TreeCache;
 use crate::retention::{InForce, Sights};
+use crate::sink::Feeds;
 use crate::store::{Eraser, Store};
 
 /// What all parts of an open log share.
@@ -63,6 +64,7 @@ pub(crate) struct Shared {
     /// No erasure or purge that was announced is left undone, in this opening or before it.
     pub(super) is_all_carried_out: AtomicBool,
     pub(super) schedule: Schedule,
+    pub(super) feeds: Feeds,
     pub(super) place: Option<Place>,
     pub(super) key_file: Option<PathBuf>,
     pub(super) redaction: Redaction,
@@ -89,8 +91,13 @@ impl Shared {
         self.tree().view(size).ok()
     }
 
-    pub(crate) fn wait_beyond(&self, size: u64, limit: Duration) -> Grown {
-        self.follow.wait_beyond_within(size, limit)
+    pub(crate) fn wait_beyond(&self, size: u64, limit: Duration, is_called_off: &dyn Fn() -> bool) -> Grown {
+        self.follow.wait_beyond_within(size, limit, is_called_off)
+    }
+
+    /// Has those who wait for the log to grow see whether they are called off.
+    pub(crate) fn wake_followers(&self) {
+        self.follow.wake();
     }
 }
 
@@ -288,6 +295,7 @@ impl Shared {
             self.tell_later(&error);
             *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         }
+        self.stop_sinks();
         self.schedule.wait_stopped(STOPPING_MAX);
         self.nothing_interrupted();
         self.assistant.end();

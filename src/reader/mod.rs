@@ -511,6 +511,29 @@ pub(crate) fn prove_found(
     checkpoint: &SignedCheckpoint,
     cache: impl Fn() -> Option<TreeCache>,
 ) -> Result<()> {
+    let leaves: Vec<(u64, Hash)> = found
+        .iter()
+        .map(|found| (found.record.seq(), found.record.hash()))
+        .collect();
+    let size = checkpoint.checkpoint().size();
+    let mut ready = ready_cache(store, cache(), size);
+    let Ok(paths) = paths(store, &leaves, checkpoint.checkpoint(), ready.as_mut()) else {
+        return prove_each(store, found, checkpoint, cache);
+    };
+    for (found, path) in found.iter_mut().zip(paths) {
+        let proof = Proof::new(found.record.seq(), path, checkpoint.clone());
+        found.proof = Some(proof.map_err(|error| Error::damaged("segments", None, error.to_string()))?);
+    }
+    Ok(())
+}
+
+/// The same, each for itself.
+fn prove_each(
+    store: &dyn Store,
+    found: &mut [Found],
+    checkpoint: &SignedCheckpoint,
+    cache: impl Fn() -> Option<TreeCache>,
+) -> Result<()> {
     for found in found {
         found.proof = match prove(store, found.record.seq(), checkpoint.clone(), cache()) {
             Ok(proof) => Some(proof),

@@ -1,22 +1,22 @@
-//! A sink that writes JSON Lines to a file.
+//! Sinks that write JSON Lines: to a file, or to standard output.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::{Batch, Delivery, Sink};
-use crate::record::{Record, write_erased};
+use super::{Batch, Delivery, Problem, Sink};
 
-/// Appends each record to a file, as the line that the log has: for agents that tail it, or as a copy on another disk.
-/// A batch is delivered once the file is synced.
+/// Appends each message to a file, as a line: for agents that tail it, or as a copy on another disk. A batch is delivered
+/// once the file is synced.
 ///
-/// The file is made with mode 0600. After a crash the last batch may stand there twice: `seq` tells.
+/// The file is made with mode 0600. Where it was renamed or removed meanwhile, as log rotation does, it is made anew. After a
+/// crash the last batch may stand there twice, and the first time be cut within a line: `seq` tells.
 #[derive(Debug)]
 pub struct FileSink {
     path: PathBuf,
     file: Option<File>,
-    buffer: Vec<u8>,
+    lines: Vec<u8>,
 }
 
 impl FileSink {
@@ -25,55 +25,97 @@ impl FileSink {
         Self {
             path: path.as_ref().to_owned(),
             file: None,
-            buffer: Vec::new(),
+            lines: Vec::new(),
         }
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            None => {
-                let mut options = OpenOptions::new();
-                self.file
-                    .insert(options.append(true).create(true).mode(0o600).open(&self.path)?)
-            }
+        let is_named = |file: &File| {
+            let (is, named) = (file.metadata().ok(), std::fs::metadata(&self.path).ok());
+            let id = |found: std::fs::Metadata| (found.dev(), found.ino());
+            is.map(id) == named.map(id)
         };
-        file.write_all(&self.buffer)?;
-        file.sync_data()
+        let mut file = match self.file.take().filter(is_named) {
+            Some(file) => file,
+            None => self.open()?,
+        };
+        file.write_all(&self.lines)?;
+        file.sync_data()?;
+        // After a failure the next try opens it anew: after a failed sync this descriptor tells nothing.
+        self.file = Some(file);
+        Ok(())
+    }
+
+    /// Opens it. A line that a crash cut is ended first.
+    fn open(&self) -> io::Result<File> {
+        use std::os::unix::fs::FileExt;
+        let mut options = OpenOptions::new();
+        let mut file = options
+            .read(true)
+            .append(true)
+            .create(true)
+            .mode(0o600)
+            .open(&self.path)?;
+        let (found, mut last) = (file.metadata()?, [b'\n']);
+        if found.is_file() && found.len() > 0 {
+            file.read_exact_at(&mut last, found.len() - 1)?;
+        }
+        if last != [b'\n'] {
+            file.write_all(b"\n")?;
+        }
+        Ok(file)
     }
 }
 
 impl Sink for FileSink {
-    fn name(&self) -> &str {
-        "file"
-    }
-
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
-        self.buffer.clear();
-        batch
-            .records
-            .iter()
-            .for_each(|record| write_record(&mut self.buffer, record));
+        write_lines(&mut self.lines, batch);
         match self.write() {
             Ok(()) => Delivery::Delivered,
-            Err(error) => {
-                // The next try opens it anew: after a failed sync this descriptor tells nothing.
-                self.file = None;
-                Delivery::Retry {
-                    problem: format!("write {}: {error}", self.path.display()),
-                    after: None,
-                }
-            }
+            Err(error) => failed(&self.path.display().to_string(), &error),
         }
     }
 }
 
-fn write_record(out: &mut Vec<u8>, record: &Record) {
-    match record.line() {
-        Some(line) => {
-            out.extend_from_slice(line.as_bytes());
-            out.push(b'\n');
+/// Writes each message to standard output, as a line: for a container whose output an agent collects.
+#[derive(Debug, Default)]
+pub struct StdoutSink {
+    lines: Vec<u8>,
+}
+
+impl StdoutSink {
+    /// A sink that writes to the standard output of this process.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Sink for StdoutSink {
+    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+        write_lines(&mut self.lines, batch);
+        let mut out = io::stdout().lock();
+        match out.write_all(&self.lines).and_then(|()| out.flush()) {
+            Ok(()) => Delivery::Delivered,
+            Err(error) => failed("standard output", &error),
         }
-        None => write_erased(out, &record.hash(), record.seq()),
+    }
+}
+
+fn write_lines(lines: &mut Vec<u8>, batch: &Batch<'_>) {
+    lines.clear();
+    for message in batch.messages {
+        lines.extend_from_slice(message.text().as_bytes());
+        lines.push(b'\n');
+    }
+}
+
+fn failed(place: &str, error: &io::Error) -> Delivery {
+    let problem = Problem::new(format!("it cannot be written: {}", error.kind()));
+    let problem = problem.with_answer(format!("{place}: {error}"));
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied | io::ErrorKind::IsADirectory => {
+            Delivery::hold(problem)
+        }
+        _ => Delivery::retry(problem),
     }
 }

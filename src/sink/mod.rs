@@ -1,152 +1,176 @@
-//! Where records are delivered: the [`Sink`] trait, and a sink that writes them to a file.
+//! Where records are delivered: the [`Sink`] trait, what it is given and what it answers, and the [`Feed`] that drives it.
 //!
-//! A sink takes batches and says what became of each. It never holds up an append: whoever drives it reads the log from
-//! a position of its own, and moves that position only past what was delivered. So each record arrives at least once,
-//! in order.
+//! The log is the queue. Each sink has a worker on a thread of its own, which reads the log from the sink's own saved
+//! position, puts what it reads into the [`Form`] that the sink is to get, and delivers it batch by batch: at once while
+//! the sink is idle, and as much as has come meanwhile under load. The position moves only past what the target has taken.
+//! So each record arrives at least once, in order, over restarts and crashes; a target that hangs for days costs neither
+//! the appends nor the other sinks anything, and gets the rest afterwards.
 //!
-//! Nothing in this version drives a sink: a host reads the log itself ([`LogReader`](crate::LogReader)), calls
-//! [`Sink::deliver`] with what it has read, and keeps its position.
+//! What a target answers is one of the few cases of [`Delivery`]. None of them drops a record: one that the target will
+//! never take is set aside in `sinks/NAME.rejected.jsonl`, with the answer, and the rest goes on.
+//!
+//! An outage is recorded in the log, once: `audit_log.delivery.failed` when it has lasted ten seconds or something is
+//! misconfigured, and `audit_log.delivery.recovered` when it is over.
+//!
+//! ```
+//! use std::sync::{Arc, Mutex};
+//! use std::time::Duration;
+//! use indelible::sink::{Batch, Delivery, Feed, Sink};
+//! use indelible::{Actor, AuditLog, Event, FileStore, action};
+//!
+//! /// Keeps what it gets, as a target of your own would.
+//! #[derive(Debug, Default, Clone)]
+//! struct Kept(Arc<Mutex<Vec<String>>>);
+//!
+//! impl Sink for Kept {
+//!     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+//!         let Ok(mut kept) = self.0.lock() else {
+//!             return Delivery::retry("the list is locked");
+//!         };
+//!         kept.extend(batch.messages.iter().map(|message| message.text().to_owned()));
+//!         Delivery::Delivered
+//!     }
+//! }
+//!
+//! # let folder = tempfile::tempdir()?;
+//! # let folder = folder.path();
+//! let kept = Kept::default();
+//! let log = AuditLog::builder("auth.example.com/audit")
+//!     .key_file(folder.join("audit.key"))
+//!     .sink(Feed::new("kept", kept.clone()).without_personal_data())
+//!     .open(FileStore::new(folder.join("audit")))?;
+//! let receipt = log.append(Event::new(action::AUTH_LOGIN_FAILED).actor(Actor::user("usr_alice123")))?;
+//!
+//! log.flush_sinks(Duration::from_secs(10))?;
+//! assert!(kept.0.lock().unwrap().iter().any(|text| text.contains(&receipt.hash.to_string())));
+//! assert_eq!(log.state().sinks[0].lag_records, 0);
+//! # log.close(Duration::from_secs(5))?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod backoff;
+mod delivery;
+mod feed;
+mod feeds;
 mod file;
+mod message;
+mod position;
+mod rejected;
+mod report;
+mod running;
+mod state;
+#[cfg(test)]
+mod tests;
+mod troubles;
+mod worker;
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use crate::checkpoint::SignedCheckpoint;
-use crate::record::Record;
+pub use delivery::{Delivery, Problem, Rejection};
+pub use feed::{Feed, Form};
+pub use file::{FileSink, StdoutSink};
+pub use message::{Message, Summary};
+pub use state::SinkState;
 
-pub use file::FileSink;
+pub(crate) use feeds::{Feeds, Host, check};
+pub(crate) use rejected::erase_rejected;
+pub(crate) use report::Report;
 
 /// A target of delivery.
 ///
-/// ```
-/// use indelible::sink::{Batch, Delivery, Sink};
-///
-/// /// Counts what it gets.
-/// #[derive(Debug, Default)]
-/// struct Count(usize);
-///
-/// impl Sink for Count {
-///     fn name(&self) -> &str {
-///         "count"
-///     }
-///
-///     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
-///         self.0 += batch.records.len();
-///         Delivery::Delivered
-///     }
-/// }
-/// ```
-pub trait Sink: fmt::Debug + Send {
-    /// What its position and its errors are called: short, the same after a restart, and its own among the sinks of a
-    /// log.
-    fn name(&self) -> &str;
-
+/// Nothing is asked of it but to say truly what became of a batch. Waiting, trying again, halving, the position and the
+/// limits are the worker's; a time limit on each step of its own is the sink's: while [`deliver`](Self::deliver) hangs, so
+/// does this sink, and no other.
+pub trait Sink: fmt::Debug + Send + 'static {
     /// How large a batch it takes.
-    fn limits(&self) -> BatchLimits {
-        BatchLimits::default()
+    fn limits(&self) -> Limits {
+        Limits::default()
     }
 
-    /// Delivers a batch, and returns once the target has taken it. It is called from one thread at a time, and again
-    /// with the same records where it says so, or after a crash.
+    /// How many bytes a message has in a batch, as [`Limits::bytes_max`] counts them: with all that is put around it.
+    fn size_of(&self, message: &Message) -> usize {
+        message.text().len()
+    }
+
+    /// Delivers a batch, and returns once the target has taken it or has said why not. It is called from one thread at a
+    /// time, and again with the same messages where it says so, or after a crash.
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery;
 }
 
-/// Records in order.
+/// Messages in the order of the log.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Batch<'a> {
-    /// The records; at least one.
-    pub records: &'a [Record],
-    /// The newest checkpoint, where it is due to be delivered too: with it, the target can tell a log that was cut off.
-    pub checkpoint: Option<&'a SignedCheckpoint>,
+    /// The messages; at least one.
+    pub messages: &'a [Message],
 }
 
 impl<'a> Batch<'a> {
-    /// A batch of these records.
-    pub fn new(records: &'a [Record], checkpoint: Option<&'a SignedCheckpoint>) -> Self {
-        Self { records, checkpoint }
+    /// A batch of these messages, for tests of a sink.
+    pub fn new(messages: &'a [Message]) -> Self {
+        Self { messages }
     }
 }
 
 /// How large a batch may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct BatchLimits {
-    /// Records, at most.
-    pub records_max: usize,
-    /// Bytes of their lines, at most.
+pub struct Limits {
+    /// Messages, at most.
+    pub messages_max: usize,
+    /// Bytes, as [`Sink::size_of`] counts them, at most. A message that alone has more is offered alone.
     pub bytes_max: usize,
+    /// How far apart the first and the last of a batch may have been recorded, where that matters: then the times of a
+    /// batch do not decrease either.
+    pub span_max: Option<Duration>,
 }
 
-impl BatchLimits {
-    /// At most so many records, of so many bytes.
-    pub const fn new(records_max: usize, bytes_max: usize) -> Self {
-        Self { records_max, bytes_max }
-    }
-}
-
-impl Default for BatchLimits {
-    /// 1,000 records, 1 MiB.
-    fn default() -> Self {
-        Self::new(1_000, 1024 * 1024)
-    }
-}
-
-/// What became of a batch.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Delivery {
-    /// The target has all of it.
-    Delivered,
-    /// The target has the first so many records. The rest is delivered again.
-    Partly {
-        /// How many.
-        delivered: usize,
-    },
-    /// The batch is too large for the target: it is halved.
-    Split,
-    /// The target asks for a pause.
-    Throttled {
-        /// Until when, if it says so.
-        until: Option<SystemTime>,
-    },
-    /// It failed, and may work later.
-    Retry {
-        /// What failed, in words.
-        problem: String,
-        /// When it is tried again, if the target says so.
-        after: Option<Duration>,
-    },
-    /// Something is misconfigured: credentials, a permission, a target that is missing. Delivery keeps its place and
-    /// alarms.
-    Hold {
-        /// What, in words.
-        problem: String,
-    },
-    /// The target will never take some of the records. The others are delivered.
-    Rejected {
-        /// Which, and why.
-        records: Vec<Rejection>,
-    },
-}
-
-/// A record that a target will never take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Rejection {
-    /// Its place in the batch, from 0.
-    pub index: usize,
-    /// The target's reason, in words.
-    pub problem: String,
-}
-
-impl Rejection {
-    /// The record at `index` of the batch, refused for `problem`.
-    pub fn new(index: usize, problem: impl Into<String>) -> Self {
+impl Limits {
+    /// At most so many messages, of so many bytes.
+    pub const fn new(messages_max: usize, bytes_max: usize) -> Self {
         Self {
-            index,
-            problem: problem.into(),
+            messages_max,
+            bytes_max,
+            span_max: None,
         }
+    }
+
+    /// Also recorded within so long, in the order of time.
+    pub const fn within(mut self, span_max: Duration) -> Self {
+        self.span_max = Some(span_max);
+        self
+    }
+
+    /// How many of these messages, of which there is one, make the next batch.
+    fn prefix<'a>(
+        &self,
+        messages: impl IntoIterator<Item = &'a Message>,
+        size_of: impl Fn(&Message) -> usize,
+    ) -> usize {
+        let (mut count, mut bytes) = (0, 0_usize);
+        let mut times: Option<(i64, i64)> = None;
+        for message in messages {
+            bytes = bytes.saturating_add(size_of(message));
+            let time = message.recorded_at().unix_micros();
+            let (first, last) = *times.get_or_insert((time, time));
+            let is_apart = self.span_max.is_some_and(|span| {
+                let span = i64::try_from(span.as_micros()).unwrap_or(i64::MAX);
+                time < last || time.saturating_sub(first) > span
+            });
+            if count > 0 && (count >= self.messages_max || bytes > self.bytes_max || is_apart) {
+                break;
+            }
+            times = Some((first, time));
+            count += 1;
+        }
+        count
+    }
+}
+
+impl Default for Limits {
+    /// 1,000 messages, 1,000,000 bytes.
+    fn default() -> Self {
+        Self::new(1_000, 1_000_000)
     }
 }

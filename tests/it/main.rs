@@ -38,6 +38,7 @@ mod schedule;
 mod scribe;
 mod segments;
 mod signer;
+mod sink;
 mod stores;
 mod storm;
 mod strace;

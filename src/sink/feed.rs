@@ -1,0 +1,163 @@
+//! What a sink gets: which records, in which form, from where on.
+
+use super::Sink;
+use super::message::{Message, checkpoint_text, record_text};
+use crate::checkpoint::SignedCheckpoint;
+use crate::error::{Error, Result};
+use crate::proof::Proof;
+use crate::query::Query;
+use crate::record::Record;
+use crate::timestamp::Timestamp;
+
+/// A sink, and what it gets of a log. It is given to [`Builder::sink`](crate::Builder::sink) or
+/// [`AuditLog::add_sink`](crate::AuditLog::add_sink).
+///
+/// Unless it is told otherwise, a sink gets every record from the first one that the log still has, as it is stored, with
+/// its personal data, and the newest checkpoint at most once a second: whoever has that finds out a log that was cut off or
+/// written anew (FORMAT §9).
+///
+/// ```
+/// use indelible::sink::{Feed, FileSink};
+/// use indelible::Query;
+///
+/// let denied = Feed::new("denied", FileSink::new("/var/log/denied.jsonl"))
+///     .filter(Query::parse("outcome=denied,failure&severity_min=medium")?)
+///     .without_personal_data()
+///     .with_proofs();
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[must_use = "a feed does nothing until a log has it"]
+#[derive(Debug)]
+pub struct Feed {
+    pub(super) name: String,
+    pub(super) sink: Box<dyn Sink>,
+    pub(super) query: Query,
+    pub(super) start: Start,
+    pub(super) has_checkpoints: bool,
+    form: Form,
+    has_personal_data: bool,
+}
+
+/// Where a sink without a saved position begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Start {
+    Now,
+    Seq(u64),
+}
+
+/// The form in which a sink gets a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Form {
+    /// The record as it is stored, one JSON object: `event`, `hash`, `personal`, `prev`, `recorded_at`, `seq`, and `proof`
+    /// where it is asked for. Whoever has it and the vkey verifies it, also once a target has parsed it and printed it anew
+    /// (FORMAT §10).
+    #[default]
+    Record,
+}
+
+impl Feed {
+    /// What `sink` gets. `name` is its own among the sinks of a log and stays the same after a restart: its position is
+    /// saved under it. It has 1 to 64 lower-case letters, digits, `-` and `_`.
+    pub fn new(name: impl Into<String>, sink: impl Sink) -> Self {
+        Self {
+            name: name.into(),
+            sink: Box::new(sink),
+            query: Query::new(),
+            start: Start::Seq(0),
+            form: Form::default(),
+            has_personal_data: true,
+            has_checkpoints: true,
+        }
+    }
+
+    /// Only the records that a query finds. Its order, limit and cursor mean nothing here.
+    pub fn filter(mut self, query: Query) -> Self {
+        self.query = query;
+        self
+    }
+
+    /// In this form.
+    pub fn form(mut self, form: Form) -> Self {
+        self.form = form;
+        self
+    }
+
+    /// Without the personal data: in its place stands its hash, and the record verifies all the same (FORMAT §2).
+    pub fn without_personal_data(mut self) -> Self {
+        self.has_personal_data = false;
+        self
+    }
+
+    /// Each record with a proof that it is in the log (C2SP tlog-proof, FORMAT §10): one alone, copied out of the target,
+    /// then verifies with nothing but the vkey. A proof has some 2 KB, and takes a read or two of the tree.
+    pub fn with_proofs(mut self) -> Self {
+        self.query = self.query.with_proofs();
+        self
+    }
+
+    /// Without the log's checkpoints: then the target cannot tell a log that was cut off.
+    pub fn without_checkpoints(mut self) -> Self {
+        self.has_checkpoints = false;
+        self
+    }
+
+    /// From what is recorded after now on, where no position is saved yet.
+    pub fn from_now_on(mut self) -> Self {
+        self.start = Start::Now;
+        self
+    }
+
+    /// From the record `seq` on, where no position is saved yet.
+    pub fn from_seq(mut self, seq: u64) -> Self {
+        self.start = Start::Seq(seq);
+        self
+    }
+
+    /// Checks it.
+    ///
+    /// # Errors
+    ///
+    /// `Cause::Configuration` for a name that is none, or a filter that is of pages or of a range of `seq`.
+    pub(super) fn check(&self) -> Result<()> {
+        let is_name = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
+        if !(1..=NAME_BYTES_MAX).contains(&self.name.len()) || !self.name.bytes().all(is_name) {
+            let problem = format!(
+                "the name {:?} has other than 1 to {NAME_BYTES_MAX} lower-case letters, digits, - and _",
+                self.name
+            );
+            return Err(Error::configuration("sink", problem));
+        }
+        let wrong = |problem: &str| Error::configuration("sink", format!("{}: {problem}", self.name));
+        let query = &self.query;
+        query.check_unpaged().map_err(|error| wrong(&error.to_string()))?;
+        match query.filter == query.filter.clone().without_range() {
+            true => Ok(()),
+            false => Err(wrong(
+                "its filter takes neither seq_from nor seq_to: see Feed::from_seq",
+            )),
+        }
+    }
+
+    /// The message of a record; `None` where its content is erased.
+    pub(super) fn message(&self, record: Record, proof: Option<&Proof>) -> Option<Message> {
+        let record = match self.has_personal_data {
+            true => record,
+            false => record.without_personal_data(),
+        };
+        let text = match self.form {
+            Form::Record => record_text(&record, proof)?,
+        };
+        Message::of_record(record, text)
+    }
+
+    /// The message of a checkpoint.
+    pub(super) fn checkpoint_message(&self, checkpoint: &SignedCheckpoint, now: Timestamp) -> Message {
+        let text = match self.form {
+            Form::Record => checkpoint_text(checkpoint),
+        };
+        Message::of_checkpoint(checkpoint, text, now)
+    }
+}
+
+const NAME_BYTES_MAX: usize = 64;

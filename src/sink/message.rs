@@ -1,0 +1,174 @@
+//! What is delivered: a record, or a checkpoint, as a text.
+
+use std::borrow::Cow;
+
+use crate::checkpoint::SignedCheckpoint;
+use crate::event::Severity;
+use crate::hash::Hash;
+use crate::json::{self, JsonError, Reader};
+use crate::proof::Proof;
+use crate::record::Record;
+use crate::timestamp::Timestamp;
+
+/// A record, or the newest checkpoint, in the form that a sink is to get.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    text: String,
+    recorded_at: Timestamp,
+    what: What,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum What {
+    Record(Record),
+    /// Of so many records.
+    Checkpoint(u64),
+}
+
+impl Message {
+    /// A record as a text; `None` where its content is erased.
+    pub(super) fn of_record(record: Record, text: String) -> Option<Self> {
+        Some(Self {
+            text,
+            recorded_at: record.recorded_at()?,
+            what: What::Record(record),
+        })
+    }
+
+    pub(super) fn of_checkpoint(checkpoint: &SignedCheckpoint, text: String, now: Timestamp) -> Self {
+        Self {
+            text,
+            recorded_at: now,
+            what: What::Checkpoint(checkpoint.checkpoint().size()),
+        }
+    }
+
+    /// The message itself: one JSON object in canonical form, or a line of CEF. It has no line end.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The record; `None` for a checkpoint. Without its personal data, where the sink is to get none.
+    pub fn record(&self) -> Option<&Record> {
+        match &self.what {
+            What::Record(record) => Some(record),
+            What::Checkpoint(_) => None,
+        }
+    }
+
+    /// The record's `seq`; `None` for a checkpoint.
+    pub fn seq(&self) -> Option<u64> {
+        self.record().map(Record::seq)
+    }
+
+    /// The record's hash; `None` for a checkpoint.
+    pub fn hash(&self) -> Option<Hash> {
+        self.record().map(Record::hash)
+    }
+
+    /// Its own among all messages of a log, and the same when it is delivered again: `SEQ-` and the first 32 digits of the
+    /// record's hash, or `checkpoint-SIZE`.
+    pub fn id(&self) -> String {
+        match &self.what {
+            What::Record(record) => format!("{}-{:.32}", record.seq(), record.hash().to_string()),
+            What::Checkpoint(size) => format!("checkpoint-{size}"),
+        }
+    }
+
+    /// When the log took the record; for a checkpoint, when it was read. From one message to the next it decreases only
+    /// where the clock was set back by more than a minute.
+    pub fn recorded_at(&self) -> Timestamp {
+        self.recorded_at
+    }
+
+    /// What the event says of itself, for targets that have a place for it.
+    pub fn summary(&self) -> Summary<'_> {
+        let event = self.record().and_then(Record::event_json);
+        let read = event.and_then(|event| Summary::read(event, self.recorded_at).ok());
+        read.unwrap_or(Summary {
+            action: Cow::Borrowed("audit_log.checkpoint"),
+            severity: Severity::Informational,
+            occurred_at: self.recorded_at,
+        })
+    }
+
+    /// The size of the checkpoint, if it is one.
+    pub(super) fn checkpoint_size(&self) -> Option<u64> {
+        match self.what {
+            What::Record(_) => None,
+            What::Checkpoint(size) => Some(size),
+        }
+    }
+}
+
+/// What an event says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Summary<'a> {
+    /// Its action; `audit_log.checkpoint` for a checkpoint.
+    pub action: Cow<'a, str>,
+    /// Its severity.
+    pub severity: Severity,
+    /// When it happened.
+    pub occurred_at: Timestamp,
+}
+
+impl<'a> Summary<'a> {
+    fn read(event: &'a str, recorded_at: Timestamp) -> Result<Self, JsonError> {
+        let mut summary = Self {
+            action: Cow::Borrowed(""),
+            severity: Severity::Informational,
+            occurred_at: recorded_at,
+        };
+        let mut reader = Reader::new(event.as_bytes(), json::DEPTH_MAX)?;
+        reader.object::<JsonError>(|key, value| {
+            match key {
+                "action" => summary.action = Cow::Owned(value.string()?.into_owned()),
+                "severity" => {
+                    let named = Severity::named(&value.string()?);
+                    summary.severity = named.unwrap_or(summary.severity);
+                }
+                "occurred_at" => {
+                    let time = value.string()?.parse();
+                    summary.occurred_at = time.unwrap_or(recorded_at);
+                }
+                _ => value.skip()?,
+            }
+            Ok(())
+        })?;
+        Ok(summary)
+    }
+}
+
+/// A record as one JSON object in canonical form: its line, with `hash` and, where there is one, `proof`. Both are left
+/// out again to verify it (FORMAT §10). `None` for an erased record.
+pub(super) fn record_text(record: &Record, proof: Option<&Proof>) -> Option<String> {
+    let line = record.line()?;
+    let (event, prev) = (record.event_json()?, memchr::memmem::rfind(line.as_bytes(), PREV)?);
+    let before_hash = EVENT.len() + event.len();
+    let after_prev = prev + PREV.len() + 64 + 1;
+    let mut text = Vec::with_capacity(line.len() + 80 + proof.map_or(0, |_| 4096));
+    text.extend_from_slice(line.get(..before_hash)?.as_bytes());
+    text.extend_from_slice(b",\"hash\":\"");
+    text.extend_from_slice(&record.hash().to_hex());
+    text.push(b'"');
+    text.extend_from_slice(line.get(before_hash..after_prev)?.as_bytes());
+    if let Some(proof) = proof {
+        text.extend_from_slice(b",\"proof\":");
+        json::string(&mut text, &proof.to_string());
+    }
+    text.extend_from_slice(line.get(after_prev..)?.as_bytes());
+    String::from_utf8(text).ok()
+}
+
+/// A checkpoint as one JSON object: its line (FORMAT §1).
+pub(super) fn checkpoint_text(checkpoint: &SignedCheckpoint) -> String {
+    let mut text = b"{\"checkpoint\":".to_vec();
+    json::string(&mut text, checkpoint.as_str());
+    text.push(b'}');
+    String::from_utf8(text).unwrap_or_default()
+}
+
+const EVENT: &str = "{\"event\":";
+
+const PREV: &[u8] = b",\"prev\":\"";

@@ -1,0 +1,171 @@
+//! How far a sink has come, in a file: `sinks/NAME.position` in the folder of the log.
+//!
+//! The file has two slots of 512 bytes, written in turn, each with a hash of its own: a crash in the middle of one leaves
+//! the other. It is not synced with each batch, since a position that is too old only makes a target get something twice.
+//! Who has the file open for writing holds its lock: two processes never deliver for one sink.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::hash::Hash;
+use crate::json::{self, JsonError, Reader};
+use crate::store::open_file;
+
+/// How far a sink has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Position {
+    /// The first record that it has not got.
+    pub(super) next: u64,
+    /// The last record that it has got, and its hash: by it the log is known again.
+    pub(super) last: Option<(u64, Hash)>,
+}
+
+/// The file that remembers it.
+#[derive(Debug)]
+pub(super) struct PositionFile {
+    file: File,
+    saves: u64,
+}
+
+impl PositionFile {
+    /// Opens the file of a sink in the folder of a log, and reads what it remembers.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::WouldBlock`] while another process delivers for it, or another sink of this name.
+    pub(super) fn open(folder: &Path, name: &str) -> io::Result<(Self, Option<Position>)> {
+        let (folder, path) = (sinks(folder), path(folder, name));
+        fs::DirBuilder::new().recursive(true).create(&folder)?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o600);
+        let file = open_file(&options, &path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let (saves, position) = read(&file)?.map_or((0, None), |(saves, position)| (saves, Some(position)));
+        // The name too is durable before anything counts on it.
+        File::open(&folder)?.sync_all()?;
+        Ok((Self { file, saves }, position))
+    }
+
+    /// Remembers a position. It outlives this process; a loss of power may take it back.
+    pub(super) fn save(&mut self, position: &Position) -> io::Result<()> {
+        self.saves += 1;
+        let slot = self.saves % SLOTS * SLOT as u64;
+        self.file.write_all_at(&print(self.saves, position), slot)
+    }
+
+    /// Makes it durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        self.file.sync_data()
+    }
+}
+
+/// The first record that each sink of a log's folder has not got, by name: also of those that another process drives.
+pub(super) fn positions(folder: &Path) -> io::Result<Vec<(String, u64)>> {
+    let entries = match fs::read_dir(sinks(folder)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut positions = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let (Some(name), true) = (
+            path.file_stem(),
+            path.extension().is_some_and(|extension| extension == EXTENSION),
+        ) else {
+            continue;
+        };
+        let file = open_file(OpenOptions::new().read(true), &path)?;
+        if let Some((_, position)) = read(&file)? {
+            positions.push((name.to_string_lossy().into_owned(), position.next));
+        }
+    }
+    Ok(positions)
+}
+
+/// The folder of what sinks remember, in that of a log (FORMAT §5).
+pub(super) fn sinks(folder: &Path) -> PathBuf {
+    folder.join("sinks")
+}
+
+fn path(folder: &Path, name: &str) -> PathBuf {
+    sinks(folder).join(format!("{name}.{EXTENSION}"))
+}
+
+/// The newer of the slots that are whole.
+fn read(file: &File) -> io::Result<Option<(u64, Position)>> {
+    let mut newest = None;
+    for at in 0..SLOTS {
+        let mut slot = [0; SLOT];
+        match file.read_exact_at(&mut slot, at * SLOT as u64) {
+            Ok(()) => {
+                newest = [newest, parse(&slot)]
+                    .into_iter()
+                    .flatten()
+                    .max_by_key(|(saves, _)| *saves)
+            }
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(newest)
+}
+
+/// A slot: one JSON object, spaces, the SHA-256 of both in hexadecimal, LF.
+fn print(saves: u64, position: &Position) -> [u8; SLOT] {
+    let mut text = b"{".to_vec();
+    if let Some((seq, hash)) = &position.last {
+        text.extend_from_slice(b"\"hash\":\"");
+        text.extend_from_slice(&hash.to_hex());
+        text.extend_from_slice(b"\",\"last\":");
+        json::unsigned(&mut text, *seq);
+        text.push(b',');
+    }
+    text.extend_from_slice(b"\"next\":");
+    json::unsigned(&mut text, position.next);
+    text.extend_from_slice(b",\"saves\":");
+    json::unsigned(&mut text, saves);
+    text.push(b'}');
+    text.resize(CONTENT, b' ');
+    let hash = Hash::of(&text);
+    text.extend_from_slice(&hash.to_hex());
+    text.push(b'\n');
+    let mut slot = [b' '; SLOT];
+    slot.iter_mut().zip(text).for_each(|(to, from)| *to = from);
+    slot
+}
+
+fn parse(slot: &[u8; SLOT]) -> Option<(u64, Position)> {
+    let (content, hash) = slot.split_at_checked(CONTENT)?;
+    if Hash::of(content).to_hex().as_slice() != hash.get(..64)? {
+        return None;
+    }
+    let (mut hash, mut last, mut next, mut saves) = (None, None, None, None);
+    let mut reader = Reader::new(content, json::DEPTH_MAX).ok()?;
+    let entry = |key: &str, value: &mut Reader<'_>| {
+        match key {
+            "hash" => hash = value.string()?.parse().ok(),
+            "last" => last = Some(value.unsigned()?),
+            "next" => next = Some(value.unsigned()?),
+            "saves" => saves = Some(value.unsigned()?),
+            _ => value.skip()?,
+        }
+        Ok(())
+    };
+    reader.object::<JsonError>(entry).ok()?;
+    let (next, last) = (next?, last.zip(hash));
+    Some((saves?, Position { next, last }))
+}
+
+const EXTENSION: &str = "position";
+
+const SLOTS: u64 = 2;
+
+const SLOT: usize = 512;
+
+const CONTENT: usize = SLOT - 65;

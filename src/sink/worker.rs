@@ -1,0 +1,513 @@
+//! The worker of a sink: reads the log, delivers, saves the position, over and over.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::Batch;
+use super::backoff;
+use super::delivery::{Delivery, Problem, Rejection};
+use super::feed::Feed;
+use super::feeds::Host;
+use super::message::Message;
+use super::position::{Position, PositionFile};
+use super::rejected::RejectedFile;
+use super::report::Report;
+use super::running::Running;
+use super::troubles::Troubles;
+use crate::error::{Cause, Result};
+use crate::follow::{Followed, Follower};
+
+/// The worker of a sink.
+pub(super) struct Worker {
+    feed: Feed,
+    host: Arc<dyn Host>,
+    running: Arc<Running>,
+    file: Option<PositionFile>,
+    position: Position,
+    follower: Follower,
+    /// Read and not delivered, in order.
+    pending: VecDeque<Message>,
+    troubles: Troubles,
+    /// What the log was to be told and has not taken.
+    untold: Vec<Report>,
+    /// How many messages the next batch may have, while it is found out what the target takes.
+    messages_max: usize,
+    /// How many records were refused since the target took one.
+    refused: usize,
+    checkpoints: Checkpoints,
+}
+
+/// When the target is to get the newest checkpoint.
+#[derive(Debug, Default)]
+struct Checkpoints {
+    /// It has got records since the last one.
+    is_owed: bool,
+    sent: Option<Instant>,
+}
+
+impl Checkpoints {
+    /// How long to wait until the next one is due; `None` while none is owed.
+    fn due_within(&self) -> Option<Duration> {
+        let since = self.sent.map_or(Duration::MAX, |sent| sent.elapsed());
+        self.is_owed.then(|| CHECKPOINT_EVERY.saturating_sub(since))
+    }
+}
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Delivered,
+    Rejected,
+    Undelivered,
+}
+
+/// Why delivery pauses.
+#[derive(Debug)]
+struct Failed {
+    problem: Problem,
+    /// Something is misconfigured.
+    is_held: bool,
+    /// For how long the target asks.
+    pause: Option<Duration>,
+}
+
+impl Failed {
+    fn new(problem: impl Into<Problem>) -> Self {
+        Self {
+            problem: problem.into(),
+            is_held: false,
+            pause: None,
+        }
+    }
+}
+
+/// The thread of a sink.
+pub(super) fn run(mut feed: Feed, host: Arc<dyn Host>, running: &Arc<Running>, start: u64) {
+    let mut troubles = Troubles::new(&feed.name);
+    while running.may_go_on() {
+        match Worker::begin(feed, &host, running, troubles, start) {
+            Ok(mut worker) => {
+                worker.work();
+                break;
+            }
+            Err(not_begun) => {
+                let (failed, is_stopping) = (not_begun.failed, running.is_stopping());
+                (feed, troubles) = (not_begun.feed, not_begun.troubles);
+                troubles.failed(failed.problem.clone(), failed.is_held, host.now());
+                running.count(|numbers| numbers.failed(failed.problem, failed.is_held, host.now()));
+                if is_stopping {
+                    break;
+                }
+                running.wait(backoff::pause(troubles.failures(), host.random()).max(BEGIN_AGAIN));
+            }
+        }
+    }
+    running.end();
+}
+
+/// What a worker that could not begin leaves for the next try.
+struct NotBegun {
+    feed: Feed,
+    troubles: Troubles,
+    failed: Failed,
+}
+
+impl Worker {
+    fn begin(
+        feed: Feed,
+        host: &Arc<dyn Host>,
+        running: &Arc<Running>,
+        troubles: Troubles,
+        start: u64,
+    ) -> Result<Self, Box<NotBegun>> {
+        let begun = find_position(&feed, host.as_ref(), start).and_then(|(file, position)| {
+            let query = feed.query.clone().seq_from(position.next);
+            let follower = host.follow(&query).map_err(|error| unreadable(&error))?;
+            Ok((file, position, follower))
+        });
+        match begun {
+            Ok((file, position, follower)) => {
+                running.count(|numbers| numbers.position = position.next);
+                Ok(Self {
+                    host: Arc::clone(host),
+                    running: Arc::clone(running),
+                    file,
+                    position,
+                    follower,
+                    pending: VecDeque::new(),
+                    troubles,
+                    untold: Vec::new(),
+                    messages_max: usize::MAX,
+                    refused: 0,
+                    checkpoints: Checkpoints::default(),
+                    feed,
+                })
+            }
+            Err(failed) => Err(Box::new(NotBegun { feed, troubles, failed })),
+        }
+    }
+
+    fn work(&mut self) {
+        while self.running.may_go_on() {
+            let done = self.fill().and_then(|()| match self.pending.is_empty() {
+                true => Ok(()),
+                false => self.deliver(),
+            });
+            self.tell();
+            match done {
+                Ok(()) if self.is_done() => break,
+                Ok(()) => {}
+                Err(_) if self.running.is_stopping() => break,
+                Err(failed) => {
+                    self.pause(failed);
+                    if self.running.is_stopping() {
+                        break;
+                    }
+                }
+            }
+        }
+        if let Some(file) = &self.file {
+            // An older one is delivered from twice.
+            let _ = file.sync();
+        }
+    }
+
+    /// Whether all is delivered of a log that has ended, or in time to stop.
+    fn is_done(&self) -> bool {
+        let is_last = self.pending.is_empty() && !self.checkpoints.is_owed;
+        is_last && (self.follower.is_ended() || self.running.is_stopping() && self.is_up_to_date())
+    }
+
+    fn is_up_to_date(&self) -> bool {
+        let newest = self.host.newest().ok().flatten();
+        newest.is_none_or(|newest| newest.checkpoint().size() <= self.follower.position())
+    }
+
+    /// Reads what there is to be delivered next. Waits for it where there is nothing.
+    fn fill(&mut self) -> Result<(), Failed> {
+        let limits = self.feed.sink.limits();
+        if self.pending.is_empty() {
+            let wait = [self.checkpoints.due_within(), self.troubles.due_within()];
+            let wait = wait.into_iter().flatten().min().unwrap_or(LONG);
+            let first = self.follow(wait)?;
+            self.take(first);
+            self.passed();
+        }
+        let mut bytes: usize = self.pending.iter().map(|message| self.feed.sink.size_of(message)).sum();
+        while !self.pending.is_empty() && self.pending.len() < limits.messages_max && bytes < limits.bytes_max {
+            let Some(next) = self.follow(Duration::ZERO)? else {
+                break;
+            };
+            let before = self.pending.len();
+            self.take(Some(next));
+            bytes += self
+                .pending
+                .iter()
+                .skip(before)
+                .map(|message| self.feed.sink.size_of(message))
+                .sum::<usize>();
+        }
+        let oldest = self
+            .pending
+            .iter()
+            .find_map(Message::record)
+            .and_then(crate::Record::recorded_at);
+        self.running.count(|numbers| numbers.oldest = oldest);
+        self.add_checkpoint()
+    }
+
+    fn follow(&mut self, wait: Duration) -> Result<Option<Followed>, Failed> {
+        let running = Arc::clone(&self.running);
+        let next = self.follower.read_next(wait, &|| running.is_interrupted());
+        next.map_err(|error| unreadable(&error))
+    }
+
+    fn take(&mut self, next: Option<Followed>) {
+        match next {
+            Some(Followed::Record(found)) => {
+                self.pending
+                    .extend(self.feed.message(found.record, found.proof.as_ref()));
+            }
+            Some(Followed::Purged(range)) => {
+                self.running.count(|numbers| numbers.purged += range.end - range.start);
+            }
+            None => {}
+        }
+    }
+
+    /// What the filter does not find is passed over, as is what is erased.
+    fn passed(&mut self) {
+        if self.pending.is_empty() && self.follower.position() > self.position.next {
+            self.move_to(self.follower.position());
+        }
+    }
+
+    /// The newest checkpoint comes last, at most once a second.
+    fn add_checkpoint(&mut self) -> Result<(), Failed> {
+        let has_one = self.pending.back().is_some_and(|last| last.record().is_none());
+        let is_owed = self.feed.has_checkpoints && (self.checkpoints.is_owed || !self.pending.is_empty());
+        let is_due = self
+            .checkpoints
+            .sent
+            .is_none_or(|sent| sent.elapsed() >= CHECKPOINT_EVERY);
+        let is_last = self.running.is_stopping() && self.pending.is_empty();
+        if has_one || !is_owed || !(is_due || is_last) {
+            return Ok(());
+        }
+        if let Some(newest) = self.host.newest().map_err(|error| unreadable(&error))? {
+            self.pending
+                .push_back(self.feed.checkpoint_message(&newest, self.host.now()));
+        }
+        Ok(())
+    }
+
+    /// Delivers the next batch.
+    fn deliver(&mut self) -> Result<(), Failed> {
+        let sink = &mut self.feed.sink;
+        let limits = sink.limits();
+        let count = limits
+            .prefix(&self.pending, |message| sink.size_of(message))
+            .min(self.messages_max);
+        let batch = Batch::new(self.pending.make_contiguous().get(..count).unwrap_or_default());
+        self.running.count(|numbers| numbers.under_way = Some(Instant::now()));
+        let delivery = catch_unwind(AssertUnwindSafe(|| sink.deliver(&batch)));
+        self.running.count(|numbers| numbers.under_way = None);
+        match delivery.unwrap_or_else(|_| Delivery::retry("the sink panicked")) {
+            Delivery::Delivered => self.settle(count, &[], &[]),
+            Delivery::Partly { undelivered } => self.settle(count, &[], &undelivered),
+            Delivery::Rejected { rejected, undelivered } => self.settle(count, &rejected, &undelivered),
+            Delivery::Split { problem } if count == 1 => self.settle(count, &[Rejection::new(0, problem)], &[]),
+            Delivery::Split { problem } => {
+                self.messages_max = count / 2;
+                self.running.count(|numbers| numbers.last_error = Some(problem));
+                Ok(())
+            }
+            Delivery::Throttled { pause, problem } => Err(Failed {
+                pause,
+                ..Failed::new(problem)
+            }),
+            Delivery::Retry { problem } => Err(Failed::new(problem)),
+            Delivery::Hold { problem } => Err(Failed {
+                is_held: true,
+                ..Failed::new(problem)
+            }),
+        }
+    }
+
+    /// Takes the first messages off the list, but for those that are delivered again, and moves the position.
+    fn settle(&mut self, count: usize, rejected: &[Rejection], undelivered: &[usize]) -> Result<(), Failed> {
+        let mut fates = vec![Fate::Delivered; count];
+        let mut mark = |at: usize, fate| fates.get_mut(at).into_iter().for_each(|found| *found = fate);
+        rejected
+            .iter()
+            .for_each(|rejection| mark(rejection.index, Fate::Rejected));
+        undelivered.iter().for_each(|at| mark(*at, Fate::Undelivered));
+        let taken = fates.iter().filter(|fate| **fate == Fate::Delivered).count();
+        self.refuse(rejected, taken)?;
+        let is_progress = fates.iter().any(|fate| *fate != Fate::Undelivered);
+        let batch: Vec<Message> = self.pending.drain(..count).collect();
+        let (mut again, mut records, mut refused) = (Vec::new(), 0, 0);
+        for (message, fate) in batch.into_iter().zip(fates) {
+            let is_record = u64::from(message.record().is_some());
+            match fate {
+                Fate::Delivered => records += is_record,
+                Fate::Rejected => refused += is_record,
+                Fate::Undelivered => {
+                    again.push(message);
+                    continue;
+                }
+            }
+            self.done(&message, fate);
+        }
+        again
+            .into_iter()
+            .rev()
+            .for_each(|message| self.pending.push_front(message));
+        let next = self
+            .pending
+            .iter()
+            .find_map(Message::seq)
+            .unwrap_or(self.follower.position());
+        self.running.count(|numbers| {
+            numbers.rejected += refused;
+            if taken > 0 {
+                numbers.delivered(records);
+            }
+        });
+        self.move_to(next);
+        if taken > 0 {
+            self.untold.extend(self.troubles.delivered(next));
+        }
+        self.messages_max = self.messages_max.saturating_mul(2);
+        match is_progress {
+            true => Ok(()),
+            false => Err(Failed::new("the target took nothing")),
+        }
+    }
+
+    /// A message that is not delivered again.
+    fn done(&mut self, message: &Message, fate: Fate) {
+        if let (Some(record), Fate::Delivered) = (message.record(), fate) {
+            let is_later = self.position.last.is_none_or(|(seq, _)| seq < record.seq());
+            if is_later {
+                self.position.last = Some((record.seq(), record.hash()));
+            }
+            self.checkpoints.is_owed |= self.feed.has_checkpoints;
+        }
+        if let Some(size) = message.checkpoint_size() {
+            self.checkpoints = Checkpoints {
+                is_owed: false,
+                sent: Some(Instant::now()),
+            };
+            if fate == Fate::Delivered {
+                self.running.count(|numbers| numbers.checkpoint = size);
+            }
+        }
+    }
+
+    fn move_to(&mut self, next: u64) {
+        self.position.next = next;
+        if let Some(file) = &mut self.file
+            && let Err(error) = file.save(&self.position)
+        {
+            let problem = Problem::new(format!("the position cannot be saved: {error}"));
+            self.running.count(|numbers| numbers.last_error = Some(problem));
+        }
+        self.running.count(|numbers| numbers.position = next);
+    }
+
+    /// Sets records aside that the target refuses.
+    fn refuse(&mut self, rejected: &[Rejection], taken: usize) -> Result<(), Failed> {
+        if taken > 0 {
+            self.refused = 0;
+        }
+        let records = rejected.iter().filter_map(|rejection| {
+            let record = self.pending.get(rejection.index)?.record()?;
+            Some((record, &rejection.problem))
+        });
+        let records: Vec<_> = records.collect();
+        let Some((_, problem)) = records.last() else {
+            return Ok(());
+        };
+        if taken == 0 && self.refused + records.len() > REFUSED_MAX {
+            let what = format!(
+                "more than {REFUSED_MAX} records in a row are refused: {}",
+                problem.what()
+            );
+            let problem = Problem::new(what).with_answer(problem.answer().unwrap_or_default());
+            return Err(Failed {
+                is_held: true,
+                ..Failed::new(problem)
+            });
+        }
+        if let Some(folder) = self.host.folder() {
+            let added = RejectedFile::of(&folder, &self.feed.name).add(&records, self.host.now());
+            added.map_err(|error| Failed::new(format!("rejected records cannot be set aside: {error}")))?;
+        }
+        self.refused += records.len();
+        for (record, problem) in &records {
+            self.troubles.rejected(record, problem);
+        }
+        let problem = (*problem).clone();
+        self.running.count(|numbers| numbers.last_error = Some(problem));
+        Ok(())
+    }
+
+    /// Waits after a failure.
+    fn pause(&mut self, failed: Failed) {
+        let now = self.host.now();
+        self.troubles.failed(failed.problem.clone(), failed.is_held, now);
+        self.running
+            .count(|numbers| numbers.failed(failed.problem, failed.is_held, now));
+        let random = self.host.random();
+        let pause = match failed.pause {
+            Some(pause) => backoff::asked(pause),
+            None if failed.is_held => backoff::pause(self.troubles.failures(), random).max(HELD_MIN),
+            None => backoff::pause(self.troubles.failures(), random),
+        };
+        let began = Instant::now();
+        loop {
+            self.tell();
+            let left = pause.saturating_sub(began.elapsed());
+            let wait = self.troubles.due_within().unwrap_or(left).min(left);
+            if self.running.wait(wait) {
+                self.refused = 0;
+                return;
+            }
+            if left.is_zero() || self.running.is_stopping() {
+                return;
+            }
+        }
+    }
+
+    /// Tells the log what it is to be told. What it does not take now, it is told later.
+    fn tell(&mut self) {
+        self.untold.retain(|report| !self.host.report(report));
+        if let Some(report) = self.troubles.due(self.position.next)
+            && self.host.report(&report)
+        {
+            self.troubles.is_told(&report);
+        }
+    }
+}
+
+/// Where a sink begins, and the file that remembers it, if the log has a folder.
+fn find_position(feed: &Feed, host: &dyn Host, start: u64) -> Result<(Option<PositionFile>, Position), Failed> {
+    let begin = Position {
+        next: start,
+        last: None,
+    };
+    let Some(folder) = host.folder() else {
+        return Ok((None, begin));
+    };
+    let unusable = |error: io::Error| match error.kind() {
+        io::ErrorKind::WouldBlock => Failed::new("another process delivers for it, or another sink of this name"),
+        _ => Failed::new(format!("its position cannot be read or saved: {error}")),
+    };
+    let (mut file, saved) = PositionFile::open(&folder, &feed.name).map_err(unusable)?;
+    let position = match saved {
+        Some(saved) => check_position(saved, host)?,
+        None => begin,
+    };
+    file.save(&position).and_then(|()| file.sync()).map_err(unusable)?;
+    Ok((Some(file), position))
+}
+
+/// A position that is not of this log is gone back from: what was delivered is delivered again, rather than too little.
+fn check_position(saved: Position, host: &dyn Host) -> Result<Position, Failed> {
+    let newest = host.newest().map_err(|error| unreadable(&error))?;
+    let size = newest.map_or(0, |newest| newest.checkpoint().size());
+    let begin = Position::default();
+    match saved.last {
+        _ if saved.next > size => Ok(begin),
+        None => Ok(saved),
+        Some((seq, hash)) => match host.record(seq) {
+            Ok(record) if record.hash() == hash => Ok(saved),
+            Ok(_) => Ok(begin),
+            // It is purged.
+            Err(error) if matches!(error.cause(), Cause::NoRecord { .. }) => Ok(saved),
+            Err(error) => Err(unreadable(&error)),
+        },
+    }
+}
+
+fn unreadable(error: &crate::Error) -> Failed {
+    Failed::new(Problem::new("the log cannot be read").with_answer(error.to_string()))
+}
+
+/// How often a target gets the newest checkpoint, at most.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+
+/// More records in a row are not refused for what they are: they stay where they are.
+const REFUSED_MAX: usize = 100;
+
+/// How soon what is misconfigured is tried again.
+const HELD_MIN: Duration = Duration::from_secs(5);
+
+const BEGIN_AGAIN: Duration = Duration::from_millis(500);
+
+/// So long is waited at once.
+const LONG: Duration = Duration::from_secs(3600);
