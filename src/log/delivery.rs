@@ -152,7 +152,7 @@ impl Host for Delivered {
 }
 
 /// How much of the time that there is to close a log is for delivering the last records.
-const DELIVERING_PART: f64 = 0.75;
+const DELIVERING_PART: f64 = 0.6;
 
 /// How much of it is for a sink that hangs.
-const HANGING_PART: f64 = 0.125;
+const HANGING_PART: f64 = 0.1;

@@ -135,7 +135,8 @@ impl fmt::Display for Problem {
 /// The beginning of a text, of at most so many bytes.
 fn shortened(mut text: String, bytes_max: usize) -> String {
     if text.len() > bytes_max {
-        text.truncate(text.floor_char_boundary(bytes_max));
+        let end = (0..=bytes_max).rfind(|end| text.is_char_boundary(*end));
+        text.truncate(end.unwrap_or(0));
         text.push('…');
     }
     text

@@ -48,6 +48,11 @@ impl Message {
         &self.text
     }
 
+    /// Whether the text is JSON.
+    pub fn is_json(&self) -> bool {
+        self.text.starts_with('{')
+    }
+
     /// The record; `None` for a checkpoint. Without its personal data, where the sink is to get none.
     pub fn record(&self) -> Option<&Record> {
         match &self.what {

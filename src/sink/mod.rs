@@ -53,15 +53,20 @@ mod delivery;
 mod feed;
 mod feeds;
 mod file;
+#[cfg(feature = "http")]
+mod http;
 mod message;
 mod position;
 mod rejected;
 mod report;
 mod running;
+mod secret;
 mod state;
 #[cfg(test)]
 mod tests;
 mod troubles;
+#[cfg(feature = "webhook")]
+mod webhook;
 mod worker;
 
 use std::fmt;
@@ -70,8 +75,13 @@ use std::time::Duration;
 pub use delivery::{Delivery, Problem, Rejection};
 pub use feed::{Feed, Form};
 pub use file::{FileSink, StdoutSink};
+#[cfg(feature = "http")]
+pub use http::{HttpOptions, PrivateKeyPem};
 pub use message::{Message, Summary};
+pub use secret::Secret;
 pub use state::SinkState;
+#[cfg(feature = "webhook")]
+pub use webhook::Webhook;
 
 pub(crate) use feeds::{Feeds, Host, check};
 pub(crate) use rejected::erase_rejected;

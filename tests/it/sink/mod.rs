@@ -1,8 +1,12 @@
 //! Delivery to sinks: every record at least once and in order, whatever the target answers, and nobody waits for it.
 
 mod delivering;
+#[cfg(feature = "http")]
+mod receiver;
 mod remembering;
 mod troubles;
+#[cfg(feature = "webhook")]
+mod webhook;
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -24,7 +28,6 @@ struct Inner {
     script: Option<Script>,
     /// What it took, in the order in which it came.
     taken: Vec<Message>,
-    calls: usize,
 }
 
 impl std::fmt::Debug for Target {
@@ -58,10 +61,6 @@ impl Target {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    pub(crate) fn calls(&self) -> usize {
-        self.inner().calls
-    }
-
     pub(crate) fn messages(&self) -> Vec<Message> {
         self.inner().taken.clone()
     }
@@ -88,11 +87,7 @@ impl Target {
 
 impl Sink for Target {
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
-        let script = {
-            let mut inner = self.inner();
-            inner.calls += 1;
-            inner.script.take()
-        };
+        let script = self.inner().script.take();
         // It may wait, and is then looked at from elsewhere.
         let Some(mut script) = script else {
             self.inner().taken.extend_from_slice(batch.messages);

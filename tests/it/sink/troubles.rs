@@ -189,8 +189,8 @@ fn a_sink_that_hangs_costs_nobody_anything() {
     assert_eq!(log.state().sinks[0].position, 0);
     assert!(log.state().healthy);
     let began = Instant::now();
-    log.close(Duration::from_secs(3)).expect("closes, though one hangs");
-    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    log.close(Duration::from_secs(5)).expect("closes, though one hangs");
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(well.seqs().len(), 103);
     // Another opening waits for the one that hangs still.
     let log = scene.open();

@@ -1,0 +1,151 @@
+//! Names resolved to addresses that may be connected to.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ureq::Error;
+use ureq::config::Config;
+use ureq::http::Uri;
+use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::NextTimeout;
+
+/// Resolves a name for each connection, and gives only addresses of the public internet. What a name resolved to before
+/// does not count: what is checked is what is connected to.
+#[derive(Debug)]
+pub(super) struct PublicAddresses(pub(super) DefaultResolver);
+
+impl Resolver for PublicAddresses {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let found = self.0.resolve(uri, config, timeout)?;
+        let mut allowed = self.empty();
+        found
+            .iter()
+            .filter(|address| is_public(address.ip()))
+            .for_each(|address| allowed.push(*address));
+        match allowed.is_empty() {
+            true => Err(Error::Io(std::io::Error::new(
+                std::io::ErrorKind::PermissionDenied,
+                PRIVATE,
+            ))),
+            false => Ok(allowed),
+        }
+    }
+}
+
+/// Whether an address is one of the public internet: none of the special-purpose registries (RFC 6890), in whichever form
+/// IPv6 carries an IPv4 address.
+pub(super) fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => match carried_v4(address) {
+            Some(carried) => is_public_v4(carried),
+            None => is_public_v6(address),
+        },
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    let [a, b, c, _] = address.octets();
+    let is_special = matches!(
+        (a, b, c),
+        // "This network", loopback, private use.
+        (0 | 10 | 127, ..)
+            | (172, 16..=31, _)
+            | (192, 168, _)
+            // Link-local (the metadata of clouds), carrier-grade NAT, protocol assignments, benchmarks.
+            | (169, 254, _)
+            | (100, 64..=127, _)
+            | (192, 0, 0)
+            | (198, 18 | 19, _)
+            // Documentation, 6to4 relays.
+            | (192, 0, 2)
+            | (192, 88, 99)
+            | (198, 51, 100)
+            | (203, 0, 113)
+            // Multicast, reserved, broadcast.
+            | (224.., ..)
+    );
+    !is_special
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    let [a, b, ..] = address.segments();
+    // Global unicast is 2000::/3; of it, 2001::/23 is for protocols, and 2001:db8::/32 and 3fff::/20 for documentation.
+    let is_special = matches!((a, b), (0x2001, 0..=0x1ff | 0xdb8)) || (a, b & 0xf000) == (0x3fff, 0);
+    a & 0xe000 == 0x2000 && !is_special
+}
+
+/// The IPv4 address that an IPv6 address stands for: mapped (RFC 4291), translated (RFC 6052, RFC 8215), 6to4 (RFC 3056).
+fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let segments = address.segments();
+    let v4 = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
+    match segments {
+        [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
+        [0x64, 0xff9b, 1, _, _, _, high, low] => Some(v4(high, low)),
+        [0x2002, high, low, ..] => Some(v4(high, low)),
+        _ => None,
+    }
+}
+
+pub(super) const PRIVATE: &str = "the name resolves to no address of the public internet";
+
+#[cfg(test)]
+mod tests {
+    use super::is_public;
+
+    #[test]
+    fn special_addresses_are_not_public_in_any_spelling() {
+        let special = [
+            "0.0.0.0",
+            "10.1.2.3",
+            "127.0.0.1",
+            "169.254.169.254",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.168.1.1",
+            "100.64.0.1",
+            "192.0.0.8",
+            "192.0.2.1",
+            "198.18.0.1",
+            "198.51.100.7",
+            "203.0.113.7",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "::",
+            "::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::10.0.0.1",
+            "64:ff9b:1::7f00:1",
+            "2002:7f00:1::1",
+            "fe80::1",
+            "fc00::1",
+            "fd12::1",
+            "ff02::1",
+            "2001:db8::1",
+            "2001::1",
+            "3fff::1",
+            "100::1",
+            "fec0::1",
+        ];
+        for address in special {
+            assert!(!is_public(address.parse().expect("an address")), "{address}");
+        }
+        let public = [
+            "8.8.8.8",
+            "1.1.1.1",
+            "172.32.0.1",
+            "172.15.0.1",
+            "100.128.0.1",
+            "223.255.255.255",
+            "2606:4700::1",
+            "2a00:1450::1",
+            "64:ff9b::8.8.8.8",
+            "::ffff:8.8.8.8",
+            "2001:4860::8888",
+        ];
+        for address in public {
+            assert!(is_public(address.parse().expect("an address")), "{address}");
+        }
+    }
+}

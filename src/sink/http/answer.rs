@@ -1,0 +1,76 @@
+//! What an answer says became of a batch.
+
+use std::time::{Duration, SystemTime};
+
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc2822;
+use ureq::http::HeaderMap;
+
+use crate::sink::{Delivery, Problem};
+
+/// The answer of a target.
+#[derive(Debug)]
+pub(in crate::sink) struct Answer {
+    pub(in crate::sink) status: u16,
+    headers: HeaderMap,
+    pub(in crate::sink) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(super) fn new(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
+        Self { status, headers, body }
+    }
+
+    pub(in crate::sink) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
+    /// The status, and what the target says to it.
+    pub(in crate::sink) fn problem(&self) -> Problem {
+        Problem::new(format!("HTTP {}", self.status)).with_answer(String::from_utf8_lossy(&self.body))
+    }
+
+    /// How long the target asks to wait: `Retry-After` as seconds or as a date (RFC 9110 §10.2.3), or what clouds have for
+    /// it.
+    pub(in crate::sink) fn pause(&self) -> Option<Duration> {
+        let millis = |name| Some(Duration::from_millis(self.header(name)?.trim().parse().ok()?));
+        let seconds = |name| Some(Duration::from_secs(self.header(name)?.trim().parse().ok()?));
+        let date = || {
+            let date = OffsetDateTime::parse(self.header("retry-after")?.trim(), &Rfc2822).ok()?;
+            Some(
+                SystemTime::from(date)
+                    .duration_since(SystemTime::now())
+                    .unwrap_or_default(),
+            )
+        };
+        millis("x-ms-retry-after-ms")
+            .or_else(|| millis("retry-after-ms"))
+            .or_else(|| seconds("retry-after"))
+            .or_else(date)
+            .or_else(|| seconds("x-amz-retry-after"))
+    }
+
+    /// What the status says, where the target has no rules of its own.
+    pub(in crate::sink) fn delivery(&self) -> Delivery {
+        let problem = self.problem();
+        match (self.status, self.pause()) {
+            (200..=299, _) => Delivery::Delivered,
+            (429, pause) | (408 | 425 | 500 | 502..=504 | 506..=599, pause @ Some(_)) => {
+                Delivery::Throttled { pause, problem }
+            }
+            (408 | 425 | 500 | 502..=504 | 506..=599, None) => Delivery::Retry { problem },
+            // What is wrong may stand in one message alone.
+            (400 | 413 | 422, _) => Delivery::Split { problem },
+            // No credentials, no permission, no such target, a redirect: nothing of the batch.
+            _ => Delivery::Hold { problem },
+        }
+    }
+}
+
+pub(super) fn hold(what: impl Into<String>) -> Delivery {
+    Delivery::hold(Problem::new(what))
+}
+
+pub(super) fn retry(what: impl Into<String>) -> Delivery {
+    Delivery::retry(Problem::new(what))
+}

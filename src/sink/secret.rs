@@ -1,0 +1,71 @@
+//! Secrets of a target: tokens, keys, passwords.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use zeroize::Zeroizing;
+
+/// A secret of a target, such as a token, and where it comes from. It is asked for each time that it is used, so it can be
+/// rotated, and is never in `Debug`, an error or a log.
+///
+/// ```
+/// use indelible::sink::Secret;
+///
+/// let fixed = Secret::from("00000000-0000-0000-0000-000000000001");
+/// let rotated = Secret::file("/run/secrets/hec-token");
+/// let vault = Secret::from_fn(|| Ok("from the vault".to_owned()));
+/// assert_eq!(format!("{fixed:?} {rotated:?} {vault:?}"), "Secret Secret Secret");
+/// ```
+#[derive(Clone)]
+pub struct Secret(Arc<dyn Fn() -> Result<Zeroizing<String>, String> + Send + Sync>);
+
+impl Secret {
+    /// What this gives each time. Where it fails it says why, in words without a secret; delivery is then held.
+    pub fn from_fn(secret: impl Fn() -> Result<String, String> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(move || secret().map(Zeroizing::new)))
+    }
+
+    /// The value of an environment variable.
+    pub fn env(name: impl Into<String>) -> Self {
+        let name = name.into();
+        Self::from_fn(move || match std::env::var(&name) {
+            Ok(value) => Ok(value),
+            Err(std::env::VarError::NotPresent) => Err(format!("the environment variable {name} is not set")),
+            Err(std::env::VarError::NotUnicode(_)) => Err(format!("the environment variable {name} is no text")),
+        })
+    }
+
+    /// The content of a file, without the line end.
+    pub fn file(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        Self::from_fn(move || match std::fs::read_to_string(&path) {
+            Ok(mut content) => {
+                content.truncate(content.trim_end_matches(['\r', '\n']).len());
+                Ok(content)
+            }
+            Err(error) => Err(format!("the file {} cannot be read: {}", path.display(), error.kind())),
+        })
+    }
+
+    /// The secret as it is now. A panic in the host's code is a failure of it.
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "for targets with secrets"))]
+    pub(super) fn get(&self) -> Result<Zeroizing<String>, String> {
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.0)()));
+        asked.unwrap_or_else(|_| Err("what gives the secret panicked".to_owned()))
+    }
+}
+
+impl<T: Into<String>> From<T> for Secret {
+    /// One that stays the same.
+    fn from(secret: T) -> Self {
+        let secret = Zeroizing::new(secret.into());
+        Self(Arc::new(move || Ok(secret.clone())))
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret")
+    }
+}

@@ -1,0 +1,233 @@
+//! Webhooks, signed as Standard Webhooks 1.0 says.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use ring::hmac;
+use zeroize::Zeroizing;
+
+use super::http::{Client, HttpOptions, Request};
+use super::{Batch, Delivery, Limits, Message, Secret, Sink};
+use crate::hash::Hash;
+use crate::json;
+
+/// Posts each message to a URL, signed as [Standard Webhooks 1.0](https://www.standardwebhooks.com) says, so that the
+/// receiver verifies it with any library for that.
+///
+/// The body is `{"data":…,"timestamp":…,"type":…}`: the message, when the event happened and its action. `webhook-id` is the
+/// message's own and stays the same when it is sent again: by it a receiver knows it again. With
+/// [`in_lists`](Self::in_lists) many messages go in one request, as a list of such objects.
+///
+/// Any 2xx answer is an acknowledgement. Redirects are not followed. Where the URL's name resolves to an address of a private
+/// network, the request is refused, unless [`allow_private_addresses`](Self::allow_private_addresses) says otherwise; each
+/// connection is checked, so a name that changes does not get around it.
+///
+/// ```
+/// use indelible::sink::{Feed, Secret, Webhook};
+///
+/// let webhook = Webhook::new("https://siem.example.com/audit", Secret::env("AUDIT_WEBHOOK_SECRET"))
+///     .also_signed_by(Secret::env("AUDIT_WEBHOOK_SECRET_OLD")) // while the secret is rotated
+///     .header("x-tenant", "acme");
+/// let feed = Feed::new("webhook", webhook).without_personal_data();
+/// ```
+#[derive(Debug)]
+pub struct Webhook {
+    url: String,
+    secrets: Vec<Secret>,
+    headers: Vec<(String, Secret)>,
+    list_max: usize,
+    options: HttpOptions,
+    allows_private: bool,
+    client: Option<Client>,
+    body: Vec<u8>,
+}
+
+impl Webhook {
+    /// A webhook at a URL, with a secret of the form `whsec_` and the base64 of 24 to 64 bytes.
+    pub fn new(url: impl Into<String>, secret: impl Into<Secret>) -> Self {
+        Self {
+            url: url.into(),
+            secrets: vec![secret.into()],
+            headers: Vec::new(),
+            list_max: 1,
+            options: HttpOptions::new(),
+            allows_private: false,
+            client: None,
+            body: Vec::new(),
+        }
+    }
+
+    /// Signs with one more secret: a receiver that has either of them verifies it.
+    pub fn also_signed_by(mut self, secret: impl Into<Secret>) -> Self {
+        self.secrets.push(secret.into());
+        self
+    }
+
+    /// Sends a header of your own, such as one that authorizes.
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Secret>) -> Self {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sends lists of up to so many messages: for receivers that take many.
+    pub fn in_lists(mut self, messages_max: usize) -> Self {
+        self.list_max = messages_max.max(2);
+        self
+    }
+
+    /// Connects to addresses of private networks too: for a receiver of your own.
+    pub fn allow_private_addresses(mut self) -> Self {
+        self.allows_private = true;
+        self
+    }
+
+    /// How the target is reached.
+    pub fn http(mut self, options: HttpOptions) -> Self {
+        self.options = options;
+        self
+    }
+
+    fn headers(&self, id: &str) -> Result<Vec<(String, Zeroizing<String>)>, String> {
+        let now = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default()
+            .as_secs();
+        let mut signatures = String::new();
+        for secret in &self.secrets {
+            if !signatures.is_empty() {
+                signatures.push(' ');
+            }
+            signatures.push_str(&sign(&secret.get()?, id, now, &self.body)?);
+        }
+        let mut headers = vec![
+            ("content-type".to_owned(), Zeroizing::new("application/json".to_owned())),
+            ("webhook-id".to_owned(), Zeroizing::new(id.to_owned())),
+            ("webhook-timestamp".to_owned(), Zeroizing::new(now.to_string())),
+            ("webhook-signature".to_owned(), Zeroizing::new(signatures)),
+        ];
+        for (name, value) in &self.headers {
+            headers.push((name.clone(), value.get()?));
+        }
+        Ok(headers)
+    }
+}
+
+impl Sink for Webhook {
+    fn limits(&self) -> Limits {
+        Limits::new(self.list_max, 1_000_000)
+    }
+
+    fn size_of(&self, message: &Message) -> usize {
+        message.text().len() + AROUND
+    }
+
+    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+        let id = write_body(&mut self.body, batch.messages, self.list_max > 1);
+        let headers = match self.headers(&id) {
+            Ok(headers) => headers,
+            Err(problem) => return Delivery::hold(problem),
+        };
+        let headers: Vec<_> = headers
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        let request = Request {
+            method: "POST",
+            url: &self.url,
+            headers: &headers,
+            body: &self.body,
+        };
+        let client = self.client.get_or_insert_with(|| {
+            Client::new(match self.allows_private {
+                true => self.options.clone(),
+                false => self.options.clone().refuse_private_addresses(),
+            })
+        });
+        match client.send(&request) {
+            Ok(answer) => answer.delivery(),
+            Err(delivery) => delivery,
+        }
+    }
+}
+
+/// Writes the body, and gives its id.
+fn write_body(body: &mut Vec<u8>, messages: &[Message], is_list: bool) -> String {
+    body.clear();
+    if is_list {
+        body.push(b'[');
+    }
+    for (at, message) in messages.iter().enumerate() {
+        if at > 0 {
+            body.push(b',');
+        }
+        let summary = message.summary();
+        body.extend_from_slice(b"{\"data\":");
+        match message.is_json() {
+            true => body.extend_from_slice(message.text().as_bytes()),
+            false => json::string(body, message.text()),
+        }
+        body.extend_from_slice(b",\"timestamp\":");
+        json::string(body, &summary.occurred_at.to_string());
+        body.extend_from_slice(b",\"type\":");
+        json::string(body, &summary.action);
+        body.push(b'}');
+    }
+    if is_list {
+        body.push(b']');
+    }
+    match messages {
+        [message] => message.id(),
+        _ => format!("list-{:.32}", Hash::of(body).to_string()),
+    }
+}
+
+/// A signature: `v1,` and the base64 of an HMAC-SHA256 over id, time and body.
+fn sign(secret: &str, id: &str, timestamp: u64, body: &[u8]) -> Result<String, String> {
+    let wrong = || "the secret of a webhook is whsec_ and the base64 of 24 to 64 bytes".to_owned();
+    let encoded = secret.strip_prefix("whsec_").ok_or_else(wrong)?;
+    let secret = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| wrong())?);
+    if !(24..=64).contains(&secret.len()) {
+        return Err(wrong());
+    }
+    let mut signed = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &secret));
+    signed.update(format!("{id}.{timestamp}.").as_bytes());
+    signed.update(body);
+    Ok(format!("v1,{}", STANDARD.encode(signed.sign())))
+}
+
+/// More than what stands around a message in a body.
+const AROUND: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::sign;
+
+    /// The vector of the specification.
+    #[test]
+    fn a_signature_is_that_of_the_specification() {
+        let body = br#"{"email":"test@example.com","username":"test_user"}"#;
+        let signature = sign(
+            "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+            "msg_27UH4WbU6Z5A5EzD8u03UvzRbpk",
+            1_649_367_553,
+            body,
+        );
+        let expected = "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=";
+        assert_eq!(signature.as_deref(), Ok(expected));
+    }
+
+    #[test]
+    fn a_secret_that_is_none_is_refused_without_telling_it() {
+        for secret in [
+            "",
+            "whsec_",
+            "whsec_!!",
+            "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+            "whsec_AAAA",
+        ] {
+            let refused = sign(secret, "1", 1, b"").expect_err("refused");
+            assert!(secret.len() < 8 || !refused.contains(secret), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! A receiver over HTTP that answers as it is told to: well, badly, late, cut off or without end.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A request as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) path: String,
+    /// Names in lower case.
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Request {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(found, _)| found == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).expect("UTF-8")
+    }
+
+    pub(crate) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).expect("JSON")
+    }
+}
+
+/// What the receiver does with a request.
+#[derive(Debug, Clone)]
+pub(crate) enum Reply {
+    Answer {
+        status: u16,
+        headers: Vec<(String, String)>,
+        body: String,
+    },
+    /// Closes the connection without an answer.
+    Close,
+    /// Answers nothing for so long, and closes.
+    Hang(Duration),
+    /// Answers 200 with a body that never ends.
+    Endless,
+}
+
+impl Reply {
+    pub(crate) fn status(status: u16) -> Self {
+        Self::Answer {
+            status,
+            headers: Vec::new(),
+            body: String::new(),
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: impl ToString) -> Self {
+        if let Self::Answer { headers, .. } = &mut self {
+            headers.push((name.into(), value.to_string()));
+        }
+        self
+    }
+
+    pub(crate) fn body(mut self, text: impl Into<String>) -> Self {
+        if let Self::Answer { body, .. } = &mut self {
+            *body = text.into();
+        }
+        self
+    }
+}
+
+type Script = Box<dyn FnMut(&Request) -> Reply + Send>;
+
+/// A receiver on a port of its own of this host. It lives as long as the test's process.
+#[derive(Clone)]
+pub(crate) struct Receiver {
+    port: u16,
+    script: Arc<Mutex<Script>>,
+    requests: Arc<Mutex<Vec<Request>>>,
+}
+
+impl Receiver {
+    /// One that answers so. A request is kept once it has come whole, whatever the answer.
+    pub(crate) fn answering(script: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
+        Self::serving(Box::new(script), None)
+    }
+
+    /// The same over TLS.
+    pub(crate) fn with_tls(
+        tls: Arc<rustls::ServerConfig>,
+        script: impl FnMut(&Request) -> Reply + Send + 'static,
+    ) -> Self {
+        Self::serving(Box::new(script), Some(tls))
+    }
+
+    fn serving(script: Script, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let receiver = Self {
+            port: listener.local_addr().expect("an address").port(),
+            script: Arc::new(Mutex::new(script)),
+            requests: Arc::default(),
+        };
+        let serving = receiver.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let (serving, tls) = (serving.clone(), tls.clone());
+                std::thread::spawn(move || match tls {
+                    None => serving.serve(stream),
+                    Some(tls) => {
+                        let session = rustls::ServerConnection::new(tls).expect("a session");
+                        serving.serve(rustls::StreamOwned::new(session, stream))
+                    }
+                });
+            }
+        });
+        receiver
+    }
+
+    pub(crate) fn answer(&self, script: impl FnMut(&Request) -> Reply + Send + 'static) {
+        *self.script.lock().expect("unpoisoned") = Box::new(script);
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://127.0.0.1:{}{path}", self.port)
+    }
+
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Request> {
+        self.requests.lock().expect("unpoisoned").clone()
+    }
+
+    fn serve(&self, stream: impl Read + Write) -> io::Result<()> {
+        let mut stream = BufReader::new(stream);
+        while let Some(request) = read_request(&mut stream)? {
+            let reply = {
+                let mut script = self.script.lock().expect("unpoisoned");
+                script(&request)
+            };
+            self.requests.lock().expect("unpoisoned").push(request);
+            let out = stream.get_mut();
+            match reply {
+                Reply::Answer { status, headers, body } => {
+                    write!(out, "HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n", body.len())?;
+                    for (name, value) in headers {
+                        write!(out, "{name}: {value}\r\n")?;
+                    }
+                    write!(out, "\r\n{body}")?;
+                    out.flush()?;
+                }
+                Reply::Close => return Ok(()),
+                Reply::Hang(time) => {
+                    std::thread::sleep(time);
+                    return Ok(());
+                }
+                Reply::Endless => {
+                    write!(out, "HTTP/1.1 200 Said\r\ntransfer-encoding: chunked\r\n\r\n")?;
+                    loop {
+                        write!(out, "400\r\n{}\r\n", "a".repeat(1024))?;
+                        out.flush()?;
+                        std::thread::sleep(Duration::from_millis(1));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The next request of a connection; `None` at its end.
+fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
+    let mut line = String::new();
+    if stream.read_line(&mut line)? == 0 {
+        return Ok(None);
+    }
+    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut headers = Vec::new();
+    loop {
+        line.clear();
+        stream.read_line(&mut line)?;
+        let Some((name, value)) = line.trim_end().split_once(':') else {
+            break;
+        };
+        headers.push((name.to_lowercase(), value.trim().to_owned()));
+    }
+    let length = headers.iter().find(|(name, _)| name == "content-length");
+    let length = length.map_or(0, |(_, value)| value.parse().expect("a length"));
+    let mut body = vec![0; length];
+    stream.read_exact(&mut body)?;
+    Ok(Some(Request { path, headers, body }))
+}
+
+/// Connections that are made and never answered.
+pub(crate) fn hanging() -> (u16, TcpListener) {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    (listener.local_addr().expect("an address").port(), listener)
+}
+
+/// Whether anything listens on a port.
+pub(crate) fn listens(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
