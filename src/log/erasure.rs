@@ -157,6 +157,8 @@ impl Shared {
         }
         let ranges = &erased.ranges;
         if ranges.is_empty() {
+            // What a crash left may be about the same person.
+            self.with_eraser(|eraser| eraser.erase(ranges, what))?;
             return Ok(erased);
         }
         let may = |in_force: &InForce| {

@@ -131,5 +131,5 @@
 //! [`manual::retention`](crate::manual::retention).
 //!
 //! Each is recorded in the log first, and keeps every hash and proof. What a crash interrupts is done after the next
-//! opening. An erasure removes the files in `recovered/` too, which hold in clear what a crash left of events that nobody
+//! opening. An erasure, also one that finds no record, removes the files in `recovered/`, which hold in clear what a crash left of events that nobody
 //! was told were recorded. None of them reaches beyond the log: backups, exports, and what sinks have delivered.

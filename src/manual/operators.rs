@@ -6,7 +6,7 @@
 //! | --- | --- | --- |
 //! | `segments/` | the log: lines of JSON, one file for each 64 MiB; `.jsonl.zst` once compressed | yes |
 //! | `keys/` | rotations of the key that stood in purged segments | yes |
-//! | `recovered/` | bytes that a crash left, moved there and announced; personal data in clear: each erasure removes them | no |
+//! | `recovered/` | bytes that a crash left, moved there and announced; personal data in clear: each erasure removes them, and a purge what stood among the records that go | no |
 //! | `tree/` | caches: hashes of the tree, recent ids, the position of the head | no; keep them after a purge, since they hold the only hashes of what was purged |
 //! | `lock` | held by the writer; its content is the process id | no |
 //! | `pending` | names an erasure or a purge that is under way | no |
@@ -63,8 +63,8 @@
 //! `audit_log.recovered`. What cannot be a crash's doing is damage: opening fails and changes nothing. Then verify the
 //! log, and keep it.
 //!
-//! What stands in `recovered/` was never acknowledged, but holds events in clear text. Each erasure removes all of it: look
-//! at it before, if you want to.
+//! What stands in `recovered/` was never acknowledged, but holds events in clear text. Each erasure removes all of it, also
+//! one that finds no record, and a purge removes what stood among the records that go: look at it before, if you want to.
 //!
 //! A disk that is full fails the append that hits it, and poisons the log: after there is space, open it anew. Nothing
 //! acknowledged is lost.

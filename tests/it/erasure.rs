@@ -694,4 +694,26 @@ fn what_recovery_moved_away_is_gone_with_what_is_erased() {
     log.erase_personal_data([3..=3], "request 18").expect("erased");
     assert!(!scene.holds(&email(3)));
     assert!(recovered.join("kept by hand").is_dir());
+    // Of somebody of whom nothing else is there.
+    std::fs::write(recovered.join("torn"), email(77)).expect("written");
+    let erased = log
+        .erase_personal_data(indelible::Query::subject("usr_n0077"), "request 19")
+        .expect("erased");
+    assert!(erased.receipts.is_empty() && !scene.holds(&email(77)));
+}
+
+#[test]
+fn what_recovery_moved_away_goes_with_the_records_among_which_it_stood() {
+    let scene = Scene::new();
+    let (log, _) = log_of(&scene, 60);
+    let recovered = scene.folder().join("recovered");
+    std::fs::create_dir_all(recovered.join("00000000000000000003-folder")).expect("a folder");
+    let name = |seq: u64| recovered.join(format!("{seq:020}-0123456789abcdef"));
+    for seq in [3, 12, 50] {
+        std::fs::write(name(seq), b"torn").expect("written");
+    }
+    let first = log.purge(40).expect("purged");
+    assert!(first > 12 && first <= 40);
+    assert!(!name(3).exists() && !name(12).exists() && name(50).exists());
+    assert!(recovered.join("00000000000000000003-folder").is_dir());
 }

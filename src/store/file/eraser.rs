@@ -168,11 +168,12 @@ impl FileEraser {
         }
     }
 
-    /// What recovery moved away was never acknowledged, and may hold what is erased, whole or torn.
-    fn remove_recovered(&self) -> Result<()> {
+    /// Removes what recovery moved away, as far as it `goes` by its name: it was never acknowledged, and may hold what is
+    /// erased, whole or torn.
+    fn remove_recovered(&self, goes: impl Fn(&str) -> bool) -> Result<()> {
         let folder = self.layout.recovered_folder();
         let mut names = self.layout.list(&folder)?;
-        names.retain(|name| !self.layout.disk.is_folder(&folder.join(name)));
+        names.retain(|name| goes(name) && !self.layout.disk.is_folder(&folder.join(name)));
         for name in &names {
             self.layout.remove(&folder.join(name))?;
         }
@@ -237,7 +238,7 @@ impl Eraser for FileEraser {
                 "a record to erase stands in the segment that is being written",
             ));
         }
-        self.remove_recovered()?;
+        self.remove_recovered(|_| true)?;
         for (segment, end) in self.sealed()? {
             if overlaps(ranges, segment.first, end) {
                 self.erase_in(&segment, ranges, what)?;
@@ -260,7 +261,10 @@ impl Eraser for FileEraser {
             self.layout.remove(&self.layout.segment(segment.first))?;
             self.layout.sync_folder(&self.layout.segments_folder())?;
         }
-        Ok(self.layout.segments()?.first().map_or(0, |segment| segment.first))
+        let first = self.layout.segments()?.first().map_or(0, |segment| segment.first);
+        // It goes with the records behind which it stood.
+        self.remove_recovered(|name| recovered_at(name).is_some_and(|seq| seq < first))?;
+        Ok(first)
     }
 
     #[cfg(feature = "compress")]
@@ -286,6 +290,11 @@ impl Eraser for FileEraser {
 
 /// Appends what becomes of a line with its LF, and tells whether it was changed.
 type Rewrite<'a> = dyn Fn(&mut Vec<u8>, &[u8]) -> bool + 'a;
+
+/// The record that the first of some moved bytes would have been, as the name of their file says.
+fn recovered_at(name: &str) -> Option<u64> {
+    name.split_once('-')?.0.parse().ok()
+}
 
 /// The compressed file of a plain segment.
 fn compressed_of(plain: &Path) -> PathBuf {
