@@ -337,10 +337,16 @@ impl Shared {
     /// Erases what was announced. Where some of it stands in the segment that is being written, that one is ended first.
     fn erase_sealed(&self, eraser: &mut dyn Eraser, ranges: &[(u64, u64)], what: Erasure) -> Result<()> {
         let newest = self.store.segments()?.last().map_or(0, |segment| segment.first);
-        if ranges.iter().any(|(_, last)| *last >= newest) {
+        let is_in_last = ranges.iter().any(|(_, last)| *last >= newest);
+        if is_in_last {
             self.seal()?;
         }
-        eraser.erase(ranges, what)?;
+        let erased = eraser.erase(ranges, what);
+        if is_in_last {
+            // Until something is appended, that is the last one still.
+            self.indexes.forget_tail();
+        }
+        erased?;
         self.erase_rejected(ranges)
     }
 

@@ -844,6 +844,31 @@ fn what_is_erased_is_erased_from_the_indexes() {
     log.close(SOON).expect("closed");
 }
 
+/// Nothing is appended after it: the segment that it ended is the last one still.
+#[test]
+fn what_is_erased_of_the_newest_records_is_told_at_once() {
+    let scene = Scene::new();
+    let log = scene.open();
+    for number in 0..20 {
+        log.append(login(number % 2)).expect("recorded");
+    }
+    let query = Query::new().actor_id("usr_1").seq_from(2);
+    let reader = log.reader();
+    let gone = || {
+        let page = reader.query(&query).expect("an answer");
+        (page.found.len(), page.gone.erased)
+    };
+    // By then what is written to is indexed in memory.
+    std::thread::sleep(Duration::from_millis(2_200));
+    assert_eq!(gone(), (10, 0));
+    log.erase_records(&query, "request").expect("erased");
+    assert_eq!(gone(), (0, 10));
+    std::thread::sleep(Duration::from_millis(2_200));
+    assert_eq!(gone(), (0, 10));
+    log.append(login(1)).expect("recorded");
+    assert_eq!(gone(), (1, 10));
+}
+
 /// What is passed over may reach beyond the range that is asked for.
 #[test]
 fn a_range_that_ends_before_the_next_match_is_whole() {

@@ -107,6 +107,11 @@ impl Indexes {
         Ok(())
     }
 
+    /// Forgets the index of the segment that is written to: something was erased in it.
+    pub(crate) fn forget_tail(&self) {
+        *self.tail.write().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Has an index that is damaged made anew.
     pub(in crate::query) fn discard(&self, store: &dyn Store, first: u64, name: &str) {
         self.remember(first, name, None);
