@@ -106,8 +106,9 @@
 //! ```
 //!
 //! Holds stand in the log and nowhere else: no cache and no configuration can lose one, and verification shows whether
-//! somebody changed it. Write them by ids rather than by names or addresses: a filter on personal data covers no record
-//! whose personal data is gone.
+//! somebody changed it. Where a part of the log cannot be read in which one may stand, nothing is erased or purged until
+//! that is mended. Write them by ids rather than by names or addresses: a filter on personal data covers no record whose
+//! personal data is gone.
 //!
 //! # On the command line
 //!

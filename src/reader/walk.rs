@@ -107,6 +107,10 @@ fn walk_segment(
 
 /// Visits the records in a range in whose lines one of some texts stands. They are looked for by bytes, since this may
 /// go over the whole log; what is purged is passed over. `goes_on` is asked now and then.
+///
+/// # Errors
+///
+/// Where a segment cannot be read to its end, or such a line is none: what stands there is not to be missed.
 pub(crate) fn find_records(
     store: &dyn Store,
     range: Range<u64>,
@@ -133,7 +137,15 @@ pub(crate) fn find_records(
             Err(error) => return Err(error),
         };
         let mut number = 0_u64;
-        while let Some(raw) = lines.next_line()?.filter(|raw| raw.end == LineEnd::Whole) {
+        let damaged = |problem: String| Error::damaged(&segment.name, None, problem);
+        while let Some(raw) = lines.next_line()? {
+            match raw.end {
+                LineEnd::Whole => {}
+                LineEnd::Unreadable => return Err(damaged(String::from_utf8_lossy(raw.bytes).into_owned())),
+                // The last one is being written to.
+                _ if after == segments.len() => break,
+                _ => return Err(damaged("it ends within a line".into())),
+            }
             if number.is_multiple_of(ASK_EVERY) {
                 goes_on()?;
             }
@@ -141,12 +153,12 @@ pub(crate) fn find_records(
             if texts.iter().all(|text| text.find(raw.bytes).is_none()) {
                 continue;
             }
-            if let Ok(Line::Record(record)) = Line::parse(raw.bytes)
+            let line = Line::parse(raw.bytes).map_err(|error| damaged(format!("after seq {next}: {error}")))?;
+            if let Line::Record(record) = &line
                 && (next..range.end).contains(&record.seq)
-                && let Ok(record) = Record::from_line(raw.bytes)
             {
-                next = record.seq() + 1;
-                visit(record);
+                next = record.seq + 1;
+                visit(Record::from_parts(record).map_err(damaged)?);
             }
         }
         next = segments.get(after).map_or(range.end, |segment| segment.first.max(next));

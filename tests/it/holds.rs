@@ -207,6 +207,46 @@ fn a_hold_placed_while_an_erasure_is_carried_out_is_for_what_comes_after() {
 }
 
 #[test]
+fn nothing_goes_where_a_hold_may_stand_in_what_cannot_be_read() {
+    let scene = Scene::new();
+    let log = log_of(&scene, 20);
+    log.place_hold("case", &of_user(1), "lawsuit", bob()).expect("placed");
+    for number in 0..40 {
+        log.append(login(number % 3)).expect("recorded");
+    }
+    log.close(SOON).expect("closed");
+    // It says another thing, is no line, and has no end.
+    for (from, to) in [
+        ("actor_id=usr_1", "actor_id=usr_9"),
+        ("\"filter\":\"actor", "\"filter\":xactor"),
+        ("audit_log.legal_hold.placed", "\n"),
+    ] {
+        let copy = scene.crash_copy();
+        let changed = copy.segment_files().into_iter().any(|file| {
+            let text = fs::read_to_string(&file).expect("a segment");
+            let Some(at) = text.find(from) else { return false };
+            let torn = format!("{}{}", &text[..at], "x".repeat(9));
+            let text = if to == "\n" { torn } else { text.replacen(from, to, 1) };
+            fs::write(&file, text).is_ok()
+        });
+        assert!(changed, "{from}");
+        let log = copy.builder().open(store(&copy)).expect("opens");
+        let error = log.erase_records([4..=4], "request").expect_err("it may be held");
+        assert!(matches!(error.cause(), Cause::Damaged { .. }), "{from}: {error}");
+        let error = log.purge(15).expect_err("it may be held");
+        assert!(matches!(error.cause(), Cause::Damaged { .. }), "{from}: {error}");
+        assert!(!log.reader().record(4).expect("a record").is_erased());
+        LogReader::new(store(&copy))
+            .holds()
+            .err()
+            .into_iter()
+            .for_each(|error| {
+                assert!(matches!(error.cause(), Cause::Damaged { .. }), "{from}: {error}");
+            });
+    }
+}
+
+#[test]
 fn a_hold_that_is_none_is_refused() {
     let log = in_memory(&TestSigner::new()).open(MemoryStore::new()).expect("opens");
     let size = log.state().size;
