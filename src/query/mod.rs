@@ -342,6 +342,16 @@ impl Query {
         self
     }
 
+    /// Whether it asks for every record: it has no filter.
+    pub fn is_unfiltered(&self) -> bool {
+        let time = self.filter.time;
+        self.filter
+            == Filter {
+                time,
+                ..Filter::default()
+            }
+    }
+
     /// Whether a log would answer it.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ pub(crate) struct Erase {
 
 pub(crate) fn run(arguments: &Erase, output: &mut Output) -> Result<ExitCode, Failure> {
     let selection = match &arguments.query {
-        Some(query) if *query == Query::new() => {
+        Some(query) if query.is_unfiltered() => {
             return Err(Failure::new("a query without a filter would erase everything"));
         }
         Some(query) => Selection::from(query),

@@ -124,8 +124,11 @@ fn erasing_by_query_and_by_id_says_what_and_who_has_it() {
         "--by",
         "usr_dpo",
     ];
-    let error = folder.bad(2, &[&erase[..], &[""]].concat());
-    assert!(error.contains("would erase everything"), "{error}");
+    // Neither of them is a filter.
+    for query in ["", "limit=5", "order=oldest&proof=true&time=recorded_at"] {
+        let error = folder.bad(2, &[&erase[..], &[query]].concat());
+        assert!(error.contains("would erase everything"), "{error}");
+    }
     let said = folder.good(&[&erase[..], &["user_id=usr_alice123"]].concat());
     let lines: Vec<&str> = said.lines().collect();
     assert_eq!(lines[0], "erased in 2 records");
