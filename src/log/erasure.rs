@@ -13,6 +13,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::announced::{ANNOUNCED, Announced, announced};
+use super::selection::add;
 use super::shared::Shared;
 use super::work::{Work, call_host, check_not_at_work};
 use super::{AuditLog, Receipt, own};
@@ -20,7 +21,7 @@ use crate::erasure::{Erased, ErasureOrder, Selection};
 use crate::error::{Cause, Error, Result};
 use crate::event::{Event, recorded_id};
 use crate::json;
-use crate::reader::find_records;
+use crate::reader::{find_records, walk_ranges};
 use crate::record::{Record, RecordLine};
 use crate::retention::{InForce, Taking};
 use crate::sink::erase_rejected;
@@ -132,20 +133,11 @@ impl Shared {
     /// The ranges, split around the records of the log itself.
     fn without_own(&self, ranges: &[(u64, u64)]) -> Result<Vec<(u64, u64)>> {
         let mut split = Vec::new();
-        for (from, to) in ranges {
-            let mut start = *from;
-            crate::reader::walk_near(self.store.as_ref(), *from, to + 1, |leaf| {
-                if leaf.record().is_some_and(RecordLine::is_own) {
-                    if start < leaf.seq {
-                        split.push((start, leaf.seq - 1));
-                    }
-                    start = leaf.seq + 1;
-                }
-            })?;
-            if start <= *to {
-                split.push((start, *to));
+        walk_ranges(self.store.as_ref(), ranges, |leaf| {
+            if !leaf.record().is_some_and(RecordLine::is_own) {
+                add(&mut split, leaf.seq);
             }
-        }
+        })?;
         Ok(split)
     }
 

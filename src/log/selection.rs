@@ -1,11 +1,16 @@
 //! Which records are to be erased, and who has a copy of them.
 
+use std::collections::HashSet;
+
 use super::shared::Shared;
 use crate::erasure::{Erased, Handover, Selected, Selection};
 use crate::error::{Cause, Result};
+use crate::event::recorded_id;
 use crate::json::{self, JsonError, Reader};
 use crate::query::{self, Field, Query};
+use crate::reader::{first, walk_near};
 use crate::record::Record;
+use crate::store::overlaps;
 
 impl Shared {
     /// The records of a selection, as ranges in order.
@@ -15,21 +20,38 @@ impl Shared {
             Selected::Ranges(ranges) => selected.ranges = self.ranges(ranges.iter().cloned())?,
             Selected::Query(query) => self.select_found(query, |record| add(&mut selected.ranges, record.seq()))?,
             Selected::Ids(ids) => {
-                for some in ids.chunks(IDS_AT_A_TIME) {
-                    let query = some.iter().fold(Query::new(), |query, id| query.with(Field::Id, id));
-                    let mut found = Vec::new();
-                    self.select_found(&query, |record| {
-                        selected.ranges.push((record.seq(), record.seq()));
-                        found.extend(record.id());
-                    })?;
-                    let missing = some.iter().filter(|id| !found.contains(*id));
-                    selected.not_found.extend(missing.cloned());
-                }
-                let ranges = std::mem::take(&mut selected.ranges);
-                selected.ranges = self.ranges(ranges.into_iter().map(|(from, to)| from..=to))?;
+                let (found, seqs) = self.find_ids(ids)?;
+                selected.ranges = self.ranges(seqs.into_iter().map(|seq| seq..=seq))?;
+                let missing = ids.iter().filter(|id| !found.contains(id.as_str()));
+                selected.not_found.extend(missing.cloned());
             }
         }
         Ok(selected)
+    }
+
+    /// Which of these ids records have, and those records: by the indexes, or where the ids are many by going over the
+    /// log once.
+    fn find_ids<'a>(&self, ids: &'a [String]) -> Result<(HashSet<&'a str>, Vec<u64>)> {
+        let wanted: HashSet<&str> = ids.iter().map(String::as_str).collect();
+        let (mut found, mut seqs) = (HashSet::new(), Vec::new());
+        let mut take = |id: Option<String>, seq: u64| {
+            if let Some(id) = id.and_then(|id| wanted.get(id.as_str())) {
+                found.insert(*id);
+                seqs.push(seq);
+            }
+        };
+        if ids.len() > IDS_BY_INDEX_MAX {
+            let store = self.store.as_ref();
+            walk_near(store, first(store)?.unwrap_or(0), self.numbers.size(), |leaf| {
+                take(leaf.record().and_then(|record| recorded_id(record.event)), leaf.seq);
+            })?;
+        } else {
+            for some in ids.chunks(IDS_AT_A_TIME) {
+                let query = some.iter().fold(Query::new(), |query, id| query.with(Field::Id, id));
+                self.select_found(&query, |record| take(record.id(), record.seq()))?;
+            }
+        }
+        Ok((found, seqs))
     }
 
     fn select_found(&self, query: &Query, mut take: impl FnMut(&Record)) -> Result<()> {
@@ -43,17 +65,12 @@ impl Shared {
         Ok(())
     }
 
-    /// The exports that may hold some of these records.
+    /// The exports that may hold some of these records: ranges in order and apart.
     pub(super) fn handed_over(&self, ranges: &[(u64, u64)]) -> Result<Vec<Handover>> {
         let mut handed_over = Vec::new();
         self.select_found(&Query::new().action("audit_log.exported"), |record| {
-            let handover = handover_of(record);
-            let overlaps = |handover: &Handover| {
-                ranges
-                    .iter()
-                    .any(|(from, to)| *from <= handover.range.1 && handover.range.0 <= *to)
-            };
-            handed_over.extend(handover.filter(overlaps));
+            let holds = |handover: &Handover| overlaps(ranges, handover.range.0, handover.range.1.saturating_add(1));
+            handed_over.extend(handover_of(record).filter(holds));
         })?;
         Ok(handed_over)
     }
@@ -92,12 +109,13 @@ fn handover_of(record: &Record) -> Option<Handover> {
 }
 
 /// Adds the next record to ranges that are in order.
-fn add(ranges: &mut Vec<(u64, u64)>, seq: u64) {
+pub(super) fn add(ranges: &mut Vec<(u64, u64)>, seq: u64) {
     match ranges.last_mut() {
         Some((_, last)) if *last + 1 == seq => *last = seq,
         _ => ranges.push((seq, seq)),
     }
 }
 
-/// So many ids are looked for at once.
+/// So many ids are looked for in the indexes at once, and in all.
 const IDS_AT_A_TIME: usize = 500;
+const IDS_BY_INDEX_MAX: usize = 10_000;

@@ -26,7 +26,7 @@ use crate::store::{LineEnd, Lines, Segment, Store};
 use paths::no_such_tree;
 pub(crate) use paths::{consistency, paths, ready_cache};
 use tree::TreeCache;
-pub(crate) use walk::{Leaf, find_records, first, push, tree_at_first, tree_before, walk_near};
+pub(crate) use walk::{Leaf, find_records, first, push, tree_at_first, tree_before, walk_near, walk_ranges};
 
 /// Reads a log: records, the newest checkpoint, proofs. It verifies nothing: a `Verifier` does.
 ///

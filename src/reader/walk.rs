@@ -66,6 +66,28 @@ pub(crate) fn walk_near(store: &dyn Store, from: u64, to: u64, mut visit: impl F
     Ok(())
 }
 
+/// Visits the records of ranges that are in order and apart, both ends inclusive. Of those that lie close together, the
+/// records in between are read too: finding the next place takes longer.
+///
+/// # Errors
+///
+/// As [`walk_near`].
+pub(crate) fn walk_ranges(store: &dyn Store, ranges: &[(u64, u64)], mut visit: impl FnMut(Leaf<'_>)) -> Result<()> {
+    for near in ranges.chunk_by(|(_, last), (next, _)| next - last <= NEAR) {
+        let (Some((from, _)), Some((_, to))) = (near.first(), near.last()) else {
+            continue;
+        };
+        let mut left = near.iter().peekable();
+        walk_near(store, *from, to + 1, |leaf| {
+            while left.next_if(|(_, last)| *last < leaf.seq).is_some() {}
+            if left.peek().is_some_and(|(first, _)| *first <= leaf.seq) {
+                visit(leaf);
+            }
+        })?;
+    }
+    Ok(())
+}
+
 /// Visits the records of a segment that are in a range, and gives the `seq` after the last. `begin` gets the header,
 /// where the reading begins there, and says which record is due at the least.
 fn walk_segment(
@@ -327,6 +349,9 @@ impl HashReader for Nodes {
         Ok(*self.0.entry((level, index)).or_insert(Hash::ZERO))
     }
 }
+
+/// Ranges that are not further apart are read in one go.
+const NEAR: u64 = 64;
 
 /// After so many lines it is asked whether to go on.
 const ASK_EVERY: u64 = 256;

@@ -6,7 +6,7 @@ use crate::error::{Cause, Result};
 use crate::event::scan::{members, text};
 use crate::json;
 use crate::query::{Matcher, Query};
-use crate::reader::walk_near;
+use crate::reader::walk_ranges;
 use crate::record::{Record, RecordLine};
 use crate::store::{Erasure, Store};
 use crate::timestamp::Timestamp;
@@ -159,18 +159,13 @@ impl InForce {
             return held(hold, hold.seq);
         }
         let covers = self.covers();
-        for (from, to) in ranges {
-            let mut found = None;
-            walk_near(store, *from, to + 1, |leaf| {
-                if let (None, Some(record)) = (found, leaf.record()) {
-                    found = covers.find(record).map(|hold| (hold, leaf.seq));
-                }
-            })?;
-            if let Some((hold, seq)) = found {
-                return held(hold, seq);
+        let mut found = None;
+        walk_ranges(store, ranges, |leaf| {
+            if let (None, Some(record)) = (found, leaf.record()) {
+                found = covers.find(record).map(|hold| (hold, leaf.seq));
             }
-        }
-        Ok(())
+        })?;
+        found.map_or(Ok(()), |(hold, seq)| held(hold, seq))
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::Retention;
+use crate::store::overlaps;
 use crate::timestamp::Timestamp;
 
 /// What was seen in a segment.
@@ -122,13 +123,13 @@ impl Sights {
         }
     }
 
-    /// Forgets the segments in which something was erased otherwise than by a run, both ends inclusive.
+    /// Forgets the segments in which something was erased otherwise than by a run: ranges in order and apart, both ends
+    /// inclusive.
     pub(crate) fn forget(&self, ranges: &[(u64, u64)]) {
         let mut remembered = self.remembered();
         remembered.changes += 1;
-        remembered.sights.retain(|_, (scope, _, _)| {
-            let overlaps = |(from, to): &(u64, u64)| *from < scope.end && scope.first <= *to;
-            !ranges.iter().any(overlaps)
-        });
+        remembered
+            .sights
+            .retain(|_, (scope, _, _)| !overlaps(ranges, scope.first, scope.end));
     }
 }

@@ -24,6 +24,7 @@ pub mod testing;
 pub use file::FileStore;
 pub(crate) use file::open_file;
 pub use memory::MemoryStore;
+pub(crate) use rewrite::overlaps;
 
 /// The hash-chained append-only log. Any number of readers, one writer.
 ///

@@ -32,7 +32,7 @@ pub(super) fn erase_line(out: &mut Vec<u8>, line: &[u8], ranges: &[(u64, u64)], 
 }
 
 /// Whether any record from `first` to before `end` is in `ranges`, which are in order and apart.
-pub(super) fn overlaps(ranges: &[(u64, u64)], first: u64, end: u64) -> bool {
+pub(crate) fn overlaps(ranges: &[(u64, u64)], first: u64, end: u64) -> bool {
     let next = ranges.partition_point(|(_, to)| *to < first);
     ranges.get(next).is_some_and(|(from, _)| *from < end)
 }

@@ -1,6 +1,8 @@
 //! Erasure and purge: what is to be gone is gone from every file, what proves the rest stays, and nothing interrupted
 //! is forgotten.
 
+mod selected;
+
 use std::fs;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -630,55 +632,6 @@ fn memory_logs_erase_and_purge_too() {
             }
         }
     }
-}
-
-#[test]
-fn a_query_and_ids_select_what_is_erased_and_exports_before_are_told() {
-    use indelible::erasure::{ErasureOrder, Selection};
-    use indelible::{Actor, Export, Query};
-
-    let scene = Scene::new();
-    let (log, _) = log_of(&scene, 40);
-    let handed = scene.folder().join("../handed");
-    let export = |from: u64, to: u64| {
-        let query = Query::new().seq_from(from).seq_to(to).tenant("org_1");
-        log.export(&Export::new(query), handed.as_path()).map(drop)
-    };
-    // Of other records, or of none.
-    export(2, 10).expect("exported");
-    let all = log
-        .export(&Export::new(Query::new().seq_to(20)), handed.as_path())
-        .expect("exported");
-    let order = ErasureOrder::new("request 17").by(Actor::admin("usr_dpo"));
-    let erased = log
-        .erase_personal_data(Query::subject("usr_n0012"), order.clone())
-        .expect("erased");
-    assert_eq!(erased.ranges, [(12, 12)]);
-    assert_eq!(erased.handed_over.len(), 1, "{:?}", erased.handed_over);
-    let copy = &erased.handed_over[0];
-    assert_eq!(
-        (copy.to.as_str(), copy.format.as_str()),
-        (handed.to_str().expect("text"), "jsonl")
-    );
-    assert_eq!(copy.range, (0, all.exported.last.expect("records")));
-    assert!(!scene.holds(&email(12)) && scene.holds(&email(13)));
-    let reader = log.reader();
-    let announced = reader.record(erased.receipts[0].seq).expect("a record");
-    let event = announced.event().expect("an event").expect("not erased");
-    assert_eq!(event.fields().actor.as_ref().expect("an actor").id, "usr_dpo");
-    // By id; one is not there, one comes twice.
-    let id_of = |seq: u64| reader.record(seq).expect("a record").id().expect("an id");
-    let ids = [id_of(30), "nobody".to_owned(), id_of(31), id_of(30)];
-    let erased = log.erase_records(Selection::ids(ids), order).expect("erased");
-    assert_eq!(erased.ranges, [(30, 31)]);
-    assert_eq!(erased.not_found, ["nobody"]);
-    assert!(erased.handed_over.is_empty());
-    assert!(!scene.holds(&email(30)) && !scene.holds(&id(31)));
-    let wrong = log
-        .erase_records(Query::new().seq_from(5).seq_to(5), "none")
-        .expect_err("no range");
-    assert!(wrong.to_string().contains("seq_from"), "{wrong}");
-    assert!(log.verify().expect("readable").is_sound());
 }
 
 #[test]
