@@ -119,6 +119,9 @@ pub struct Erased {
     pub not_found: Vec<String>,
     /// Who may have a copy, from the log's own records of its exports, oldest first: to be followed up outside the log.
     pub handed_over: Vec<Handover>,
+    /// Where exports go that were under way when it was erased. They may have read it before; once each is done, the
+    /// log's record of it says which records it holds.
+    pub under_way: Vec<String>,
     /// Why that list may not be whole: the log could not be read to its end.
     pub unread: Option<Error>,
 }

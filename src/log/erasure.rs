@@ -59,7 +59,8 @@ impl AuditLog {
     /// was ordered.
     ///
     /// It is gone from segments, indexes and `recovered/`, whose files are removed. What is in backups or was exported is
-    /// not touched: [`Erased::handed_over`] lists the exports that may hold it.
+    /// not touched: [`Erased::handed_over`] and [`Erased::under_way`] list the exports of this log that may hold it. What
+    /// readers beside it took is not known to it.
     ///
     /// # Errors
     ///
@@ -160,6 +161,8 @@ impl Shared {
         let receipts = self.erase_if(ranges, what, order, may);
         self.sights.forget(ranges);
         erased.receipts = receipts?.unwrap_or_default();
+        // Before the records of those that are done are looked for: none is missed in between.
+        erased.under_way = self.exporting.under_way();
         match self.handed_over(ranges) {
             Ok(handed_over) => erased.handed_over = handed_over,
             // What is erased is erased, also where another segment cannot be read.

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::shared::Shared;
 use super::work::{call_host, check_not_at_work};
@@ -20,7 +21,7 @@ impl AuditLog {
     ///
     /// This blocks, for a bucket until it has answered: in an async host, call it on a thread for blocking work.
     ///
-    /// That it was exported is recorded (`audit_log.exported`) before the manifest appears, without waiting: by whom
+    /// That it was exported is recorded (`audit_log.exported`), durably, before the manifest appears: by whom
     /// ([`Query::asked_by`](crate::Query::asked_by)), what, in which format, and how many records.
     ///
     /// # Errors
@@ -28,7 +29,7 @@ impl AuditLog {
     /// [`Cause::InvalidQuery`], which names the parameter; [`Cause::AlreadyExported`]; [`Cause::Export`] where the
     /// destination refuses, another export has it or got ahead, or the log is closing, [`Cause::Signer`] where the signer fails, [`Cause::NoRecord`] where a purge
     /// overtakes the export: then nothing was exported, and the same call can succeed later. Also where the log or a
-    /// manifest at the destination cannot be read, and where [`submit`](Self::submit) does not take the record.
+    /// manifest at the destination cannot be read, and what [`append`](Self::append) says.
     ///
     /// ```
     /// use indelible::{Actor, AuditLog, Export, MemoryStore, Query, SigningKey, export::verify_export};
@@ -53,9 +54,11 @@ impl AuditLog {
     ///
     /// # Errors
     ///
-    /// As [`LogReader::export`](crate::LogReader::export), and where [`submit`](Self::submit) does not take the record.
+    /// As [`LogReader::export`](crate::LogReader::export), and what [`append`](Self::append) says.
     pub fn export_to(&self, export: &Export, mut to: impl Write) -> Result<Exported> {
         let shared = self.shared();
+        check_not_at_work(shared, "export_to")?;
+        let _under_way = shared.exporting.begin(A_WRITER);
         let checkpoint = self.checkpoint()?;
         let cache = shared.tree().view(checkpoint.checkpoint().size()).ok();
         let mut source = Source::new(
@@ -66,7 +69,7 @@ impl AuditLog {
             shared.options.clock.now(),
         );
         let exported = source.write(export, &mut to, Path::new("the writer"))?;
-        self.submit(own::exported(export, &exported, "a writer"))?;
+        shared.record_own(own::exported(export, &exported, A_WRITER))?;
         Ok(exported)
     }
 }
@@ -74,6 +77,7 @@ impl AuditLog {
 impl Shared {
     /// Exports. Where a `number` is given, the manifest has that one or is not made.
     pub(super) fn export(&self, export: &Export, to: &Destination, number: Option<u64>) -> Result<ExportedFiles> {
+        let _under_way = self.exporting.begin(&to.to_string());
         // What it signs with has signed the checkpoint: they are in force together.
         let (signer, checkpoint) = loop {
             let signer = self.core().signer.clone();
@@ -98,7 +102,48 @@ impl Shared {
         let sign = || crate::note::sign(exporter.manifest_text(), &[signer.signer.as_ref()]).map_err(Cause::Signer);
         let note = call_host("the signer", || Ok(sign()?))?;
         exporter.check(&note, signer.vkey())?;
-        self.submit(own::exported(export, &exported, &to.to_string()))?;
+        self.record_own(own::exported(export, &exported, &to.to_string()))?;
         exporter.publish(&note)
     }
 }
+
+/// The exports that are under way: until the log's record of one is durable, nobody else can know of it.
+#[derive(Debug, Default)]
+pub(super) struct Exporting(Mutex<Vec<String>>);
+
+/// An export is under way, until this is dropped.
+pub(super) struct UnderWay<'a> {
+    exporting: &'a Exporting,
+    to: String,
+}
+
+impl Exporting {
+    fn begin(&self, to: &str) -> UnderWay<'_> {
+        self.names().push(to.to_owned());
+        UnderWay {
+            exporting: self,
+            to: to.to_owned(),
+        }
+    }
+
+    /// Where those go that are under way now.
+    pub(super) fn under_way(&self) -> Vec<String> {
+        self.names().clone()
+    }
+
+    fn names(&self) -> MutexGuard<'_, Vec<String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        let mut names = self.exporting.names();
+        if let Some(at) = names.iter().position(|name| *name == self.to) {
+            names.swap_remove(at);
+        }
+    }
+}
+
+/// What a log calls a writer that the host gave.
+const A_WRITER: &str = "a writer";

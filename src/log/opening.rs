@@ -16,6 +16,7 @@ use super::caches::Caches;
 use super::chain::{Chain, Records};
 use super::committer::{Core, Disk};
 use super::entropy::Entropy;
+use super::exporting::Exporting;
 use super::follow::Follow;
 use super::numbers::Numbers;
 use super::place::{Kept, Place};
@@ -107,6 +108,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         is_all_carried_out: false.into(),
         schedule,
         feeds: Feeds::default(),
+        exporting: Exporting::default(),
         place,
         key_file,
         redaction,

@@ -10,6 +10,7 @@ use super::assistant::{self, Assistant};
 use super::builder::Options;
 use super::committer::{self, Core, Disk};
 use super::entropy::Entropy;
+use super::exporting::Exporting;
 use super::follow::{Follow, Grown};
 use super::numbers::Numbers;
 use super::place::Place;
@@ -65,6 +66,7 @@ pub(crate) struct Shared {
     pub(super) is_all_carried_out: AtomicBool,
     pub(super) schedule: Schedule,
     pub(super) feeds: Feeds,
+    pub(super) exporting: Exporting,
     pub(super) place: Option<Place>,
     pub(super) key_file: Option<PathBuf>,
     pub(super) redaction: Redaction,

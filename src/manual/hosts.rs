@@ -115,6 +115,9 @@
 //!     for copy in &erased.handed_over {
 //!         eprintln!("to be followed up: {} has records {} to {}", copy.to, copy.range.0, copy.range.1);
 //!     }
+//!     for to in &erased.under_way {
+//!         eprintln!("to be followed up: {to} was given records meanwhile");
+//!     }
 //!     Ok(erased)
 //! }
 //! ```

@@ -1,6 +1,8 @@
 //! What is erased by a query or by ids, however many they are, and who is told to have a copy.
 
+use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 
 use indelible::erasure::{ErasureOrder, Selection};
 use indelible::{Actor, AuditLog, Export, Query};
@@ -113,4 +115,52 @@ fn many_ids_are_looked_for_in_one_go() {
     );
     log.close(SOON).expect("closed");
     oracle::check(&super::store(&scene), &scene.vkey());
+}
+
+/// A writer that says when it is given something, and waits until it may go on.
+struct Slow {
+    began: Sender<()>,
+    goes_on: Receiver<()>,
+}
+
+impl Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let _ = self.began.send(());
+        let _ = self.goes_on.recv();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_export_is_told_whether_it_is_under_way_or_done() {
+    let scene = Scene::new();
+    let (log, _) = log_of(&scene, 40);
+    let ((began, begins), (go, goes_on)) = (channel(), channel());
+    let exporting = {
+        let log = log.clone();
+        std::thread::spawn(move || log.export_to(&Export::new(Query::new()), Slow { began, goes_on }))
+    };
+    begins.recv_timeout(SOON).expect("the export begins");
+    // It has read the record before.
+    let erased = log
+        .erase_personal_data(Query::subject("usr_n0012"), "request")
+        .expect("erased");
+    assert_eq!(erased.under_way, ["a writer"]);
+    assert!(erased.handed_over.is_empty());
+    drop(go);
+    within(SOON, "the export", move || exporting.join())
+        .expect("no panic")
+        .expect("exported");
+    // What is done is recorded: nothing that returned before is missed.
+    for seq in 20..30 {
+        let range = Query::new().seq_from(seq).seq_to(seq + 1);
+        log.export_to(&Export::new(range), io::sink()).expect("exported");
+        let erased = log.erase_personal_data([seq..=seq], "request").expect("erased");
+        assert_eq!(erased.handed_over.len(), 2, "{:?}", erased.handed_over);
+        assert!(erased.under_way.is_empty());
+    }
 }
