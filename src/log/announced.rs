@@ -2,6 +2,8 @@
 
 #![warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
 
+use super::shared::Shared;
+use crate::error::Result;
 use crate::json::{self, JsonError, Reader};
 use crate::record::Record;
 use crate::store::Erasure;
@@ -57,6 +59,23 @@ fn read_ranges(value: &mut Reader<'_>) -> Result<Vec<(u64, u64)>, JsonError> {
         Ok(())
     })?;
     Ok(ranges)
+}
+
+impl Shared {
+    /// Whether the log's newest checkpoint covers a record, by a proof: only then what it says counts (FORMAT §7).
+    pub(super) fn is_covered(&self, record: &Record) -> Result<bool> {
+        let (newest, vkey) = {
+            // No rotation comes between.
+            let core = self.core();
+            (self.follow.newest(), core.signer.vkey().clone())
+        };
+        let Some(newest) = newest else { return Ok(false) };
+        // Without the cache, the proof is made from the log.
+        let _ = self.catch_up();
+        let view = self.tree().view(newest.checkpoint().size()).ok();
+        let proof = crate::reader::prove(self.store.as_ref(), record.seq(), newest, view)?;
+        Ok(proof.verify(record.hash(), &vkey).is_ok())
+    }
 }
 
 /// What stands in the line of an announcement.

@@ -1,31 +1,24 @@
 //! Purge and erasure: announced in the log and durable there, then done (FORMAT §7).
 //!
-//! A file `pending` names an announcement before it is made. What a crash interrupts is taken up again after the next
-//! opening: by that file, or where it is gone by the announcements themselves, from the position up to which all are
-//! known to be carried out.
+//! A file `pending` names an announcement before it is made. What a crash interrupts is [taken up again](super::resume).
 
-use std::fs::OpenOptions;
-use std::io::{self, Read, Write};
 use std::ops::RangeInclusive;
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering::Relaxed;
 
-use super::announced::{ANNOUNCED, Announced, announced};
 use super::selection::add;
 use super::shared::Shared;
 use super::work::{Work, call_host, check_not_at_work};
 use super::{AuditLog, Receipt, own};
 use crate::erasure::{Erased, ErasureOrder, Selection};
 use crate::error::{Cause, Error, Result};
-use crate::event::{Event, recorded_id};
+use crate::event::Event;
 use crate::json;
-use crate::reader::{find_records, walk_ranges};
-use crate::record::{Record, RecordLine};
+use crate::reader::walk_ranges;
+use crate::record::RecordLine;
 use crate::retention::{InForce, Taking};
 use crate::sink::erase_rejected;
-use crate::store::{Eraser, Erasure, open_file};
+use crate::store::{Eraser, Erasure};
 
 impl AuditLog {
     /// Removes the records before `before`, as far as whole segments allow, and keeps what still proves the rest: the
@@ -132,7 +125,7 @@ impl Shared {
     }
 
     /// The ranges, split around the records of the log itself.
-    fn without_own(&self, ranges: &[(u64, u64)]) -> Result<Vec<(u64, u64)>> {
+    pub(super) fn without_own(&self, ranges: &[(u64, u64)]) -> Result<Vec<(u64, u64)>> {
         let mut split = Vec::new();
         walk_ranges(self.store.as_ref(), ranges, |leaf| {
             if !leaf.record().is_some_and(RecordLine::is_own) {
@@ -258,7 +251,7 @@ impl Shared {
     }
 
     /// The hashes of purged records are nowhere but in the tree cache.
-    fn sync_tree(&self, boundary: u64) -> Result<()> {
+    pub(super) fn sync_tree(&self, boundary: u64) -> Result<()> {
         self.catch_up()?;
         if !self.tree.check(self.store.as_ref(), boundary, || !self.is_closing())? {
             return Err(self.ended());
@@ -330,7 +323,7 @@ impl Shared {
     }
 
     /// Erases what was announced. Where some of it stands in the segment that is being written, that one is ended first.
-    fn erase_sealed(&self, eraser: &mut dyn Eraser, ranges: &[(u64, u64)], what: Erasure) -> Result<()> {
+    pub(super) fn erase_sealed(&self, eraser: &mut dyn Eraser, ranges: &[(u64, u64)], what: Erasure) -> Result<()> {
         let newest = self.store.segments()?.last().map_or(0, |segment| segment.first);
         let is_in_last = ranges.iter().any(|(_, last)| *last >= newest);
         if is_in_last {
@@ -346,7 +339,7 @@ impl Shared {
     }
 
     /// Purges what was announced. Gives the first record that is left.
-    fn purge_sealed(&self, eraser: &mut dyn Eraser, before: u64) -> Result<u64> {
+    pub(super) fn purge_sealed(&self, eraser: &mut dyn Eraser, before: u64) -> Result<u64> {
         let left = eraser.purge(before)?;
         match left.checked_sub(1) {
             Some(last) => self.erase_rejected(&[(0, last)]).map(|()| left),
@@ -372,160 +365,6 @@ impl Shared {
             self.poison(error);
         })
     }
-
-    /// An announcement is carried out; if no other one is open, all before `size` are.
-    fn carried_out(&self, eraser: &mut dyn Eraser, size: u64) -> Result<()> {
-        if !self.is_all_carried_out.load(Relaxed) {
-            return Ok(());
-        }
-        eraser.set_pending(None)?;
-        if let Some(path) = self.carried_out_path() {
-            // A cache: without it, the next opening looks for announcements from the first record on.
-            let _ = write_private(&path, size);
-        }
-        Ok(())
-    }
-
-    /// At the end of the log nothing is left to carry out, if nothing was interrupted.
-    pub(super) fn nothing_interrupted(&self) {
-        let pending = self.with_eraser(|eraser| eraser.pending());
-        if self.is_all_carried_out.load(Relaxed)
-            && let (Ok(None), Some(path)) = (pending, self.carried_out_path())
-        {
-            let _ = write_private(&path, self.numbers.size());
-        }
-    }
-
-    fn carried_out_path(&self) -> Option<PathBuf> {
-        Some(self.store.folder()?.join("tree").join("announced"))
-    }
-
-    /// Takes up again what a crash interrupted.
-    pub(super) fn resume_erasures(&self) {
-        // A log that has ended has no eraser any more.
-        let _ = self.with_eraser(|eraser| {
-            self.resume_first(eraser);
-            Ok(())
-        });
-    }
-
-    /// Before anything else is erased: who gets the eraser first does it.
-    pub(super) fn resume_first(&self, eraser: &mut dyn Eraser) {
-        if self.is_resumed.swap(true, Relaxed) {
-            return;
-        }
-        if let Err(error) = self.resume_with(eraser)
-            // A log that is closed meanwhile leaves the rest to the next opening. Its end waits for the eraser, and so
-            // until the host can be told.
-            && !matches!(error.cause(), Cause::Closed | Cause::Poisoned(_))
-        {
-            self.numbers.failed(&error);
-            self.tell_later(&error);
-        }
-    }
-
-    fn resume_with(&self, eraser: &mut dyn Eraser) -> Result<()> {
-        // While the eraser is held, nothing is announced.
-        let size = self.numbers.size();
-        for seq in self.open_announcements(eraser, size)? {
-            self.carry_out(eraser, seq)?;
-        }
-        self.is_all_carried_out.store(true, Relaxed);
-        self.carried_out(eraser, size)
-    }
-
-    /// The announcements that may not be carried out: those behind the position up to which all are. That position is
-    /// in a cache: where it leaves out what `pending` names, it is wrong.
-    fn open_announcements(&self, eraser: &mut dyn Eraser, size: u64) -> Result<Vec<u64>> {
-        let path = self.carried_out_path();
-        let from: u64 = path
-            .and_then(|path| read_number(&path))
-            .filter(|from| *from <= size)
-            .unwrap_or(0);
-        let pending = eraser.pending()?;
-        let (found, has_pending) = self.announcements(from, size, pending.as_deref())?;
-        if from == 0 || pending.is_none() || has_pending {
-            return Ok(found);
-        }
-        Ok(self.announcements(0, size, None)?.0)
-    }
-
-    /// The announcements among the records of a range, and whether the one that `pending` names is among them.
-    fn announcements(&self, from: u64, size: u64, pending: Option<&[u8]>) -> Result<(Vec<u64>, bool)> {
-        let named = pending.and_then(recorded_id);
-        let (mut found, mut has_pending) = (Vec::new(), false);
-        let goes_on = || match self.is_closing() {
-            true => Err(self.ended()),
-            false => Ok(()),
-        };
-        find_records(self.store.as_ref(), from..size, &ANNOUNCED, goes_on, |record| {
-            if announced(&record).is_some() {
-                found.push(record.seq());
-                let id = record.event_json().and_then(|event| recorded_id(event.as_bytes()));
-                has_pending |= named.is_some() && id == named;
-            }
-        })?;
-        Ok((found, has_pending))
-    }
-
-    /// Does what an announcement says, once it is shown that the log's newest checkpoint covers it.
-    fn carry_out(&self, eraser: &mut dyn Eraser, seq: u64) -> Result<()> {
-        let record = crate::reader::record_at(self.store.as_ref(), seq, self.numbers.size())?;
-        if !self.is_covered(&record)? {
-            return Err(Error::damaged(
-                "segments",
-                None,
-                format!("the announcement {seq} is not one of this log"),
-            ));
-        }
-        match announced(&record) {
-            Some(Announced::Purged { before }) if before <= seq => {
-                self.sync_tree(before)?;
-                self.purge_sealed(eraser, before).map(drop)
-            }
-            Some(Announced::Erased { ranges, what }) if ranges.iter().all(|(from, to)| from <= to && *to < seq) => {
-                let retained = self.ranges(ranges.iter().map(|(from, to)| *from..=*to))?;
-                if what == Erasure::Record && self.without_own(&retained)? != retained {
-                    return Ok(());
-                }
-                let erased = self.erase_sealed(eraser, &retained, what);
-                self.sights.forget(&retained);
-                erased
-            }
-            // An announcement that breaks the rules covers nothing.
-            _ => Ok(()),
-        }
-    }
-}
-
-impl Shared {
-    /// Whether the log's newest checkpoint covers a record, by a proof: only then what it says counts (FORMAT §7).
-    pub(super) fn is_covered(&self, record: &Record) -> Result<bool> {
-        let (newest, vkey) = {
-            // No rotation comes between.
-            let core = self.core();
-            (self.follow.newest(), core.signer.vkey().clone())
-        };
-        let Some(newest) = newest else { return Ok(false) };
-        // Without the cache, the proof is made from the log.
-        let _ = self.catch_up();
-        let view = self.tree().view(newest.checkpoint().size()).ok();
-        let proof = crate::reader::prove(self.store.as_ref(), record.seq(), newest, view)?;
-        Ok(proof.verify(record.hash(), &vkey).is_ok())
-    }
-}
-
-fn read_number(path: &Path) -> Option<u64> {
-    let mut text = String::new();
-    let file = open_file(OpenOptions::new().read(true), path).ok()?;
-    file.take(20).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
-}
-
-fn write_private(path: &Path, size: u64) -> io::Result<()> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    open_file(&options, path)?.write_all(size.to_string().as_bytes())
 }
 
 /// How many ranges one announcement names: with two ends of 16 digits each they fit the hashed form of a record.

@@ -23,6 +23,7 @@ mod own;
 mod place;
 mod queue;
 mod recent;
+mod resume;
 mod retention;
 mod rotation;
 mod schedule;
