@@ -72,9 +72,18 @@ impl Shared {
     fn resume_with(&self, eraser: &mut dyn Eraser) -> Result<()> {
         // While the eraser is held, nothing is announced.
         let size = self.numbers.size();
+        let (mut due, mut read) = (Due::default(), Ok(()));
         for seq in self.open_announcements(eraser, size)? {
-            self.carry_out(eraser, seq)?;
+            read = self.read_announcement(seq, &mut due);
+            if read.is_err() {
+                break;
+            }
+            if due.is_full() {
+                self.carry_out(eraser, std::mem::take(&mut due))?;
+            }
         }
+        self.carry_out(eraser, due)?;
+        read?;
         self.is_all_carried_out.store(true, Relaxed);
         self.carried_out(eraser, size)
     }
@@ -113,33 +122,58 @@ impl Shared {
         Ok((found, has_pending))
     }
 
-    /// Does what an announcement says, once it is shown that the log's newest checkpoint covers it.
-    fn carry_out(&self, eraser: &mut dyn Eraser, seq: u64) -> Result<()> {
+    /// Reads what an announcement says, once it is shown that the log's newest checkpoint covers it.
+    fn read_announcement(&self, seq: u64, due: &mut Due) -> Result<()> {
         let record = crate::reader::record_at(self.store.as_ref(), seq, self.numbers.size())?;
         if !self.is_covered(&record)? {
-            return Err(Error::damaged(
-                "segments",
-                None,
-                format!("the announcement {seq} is not one of this log"),
-            ));
+            let problem = format!("the announcement {seq} is not one of this log");
+            return Err(Error::damaged("segments", None, problem));
         }
         match announced(&record) {
-            Some(Announced::Purged { before }) if before <= seq => {
-                self.sync_tree(before)?;
-                self.purge_sealed(eraser, before).map(drop)
-            }
+            Some(Announced::Purged { before }) if before <= seq => due.before = due.before.max(before),
             Some(Announced::Erased { ranges, what }) if ranges.iter().all(|(from, to)| from <= to && *to < seq) => {
                 let retained = self.ranges(ranges.iter().map(|(from, to)| *from..=*to))?;
-                if what == Erasure::Record && self.without_own(&retained)? != retained {
-                    return Ok(());
+                match what {
+                    Erasure::PersonalData => due.personal.extend(retained),
+                    Erasure::Record if self.without_own(&retained)? == retained => due.records.extend(retained),
+                    Erasure::Record => {}
                 }
-                let erased = self.erase_sealed(eraser, &retained, what);
-                self.sights.forget(&retained);
-                erased
             }
             // An announcement that breaks the rules covers nothing.
-            _ => Ok(()),
+            _ => {}
         }
+        Ok(())
+    }
+
+    fn carry_out(&self, eraser: &mut dyn Eraser, due: Due) -> Result<()> {
+        if due.before > 0 {
+            self.sync_tree(due.before)?;
+            self.purge_sealed(eraser, due.before)?;
+        }
+        let erasures = [(Erasure::Record, due.records), (Erasure::PersonalData, due.personal)];
+        for (what, ranges) in erasures.into_iter().filter(|(_, ranges)| !ranges.is_empty()) {
+            let retained = self.ranges(ranges.into_iter().map(|(from, to)| from..=to))?;
+            let erased = self.erase_sealed(eraser, &retained, what);
+            self.sights.forget(&retained);
+            erased?;
+        }
+        Ok(())
+    }
+}
+
+/// What announcements say is to be done. Of several it is done together: a segment is written anew once, and not for
+/// each of them.
+#[derive(Debug, Default)]
+struct Due {
+    before: u64,
+    records: Vec<(u64, u64)>,
+    personal: Vec<(u64, u64)>,
+}
+
+impl Due {
+    /// Whether no more is to be kept in memory.
+    fn is_full(&self) -> bool {
+        self.records.len() + self.personal.len() >= RANGES_MAX
     }
 }
 
@@ -155,3 +189,6 @@ fn write_private(path: &Path, size: u64) -> io::Result<()> {
     options.write(true).create(true).truncate(true).mode(0o600);
     open_file(&options, path)?.write_all(size.to_string().as_bytes())
 }
+
+/// So many ranges are erased in one go: those of more than a thousand announcements.
+const RANGES_MAX: usize = 1_000_000;

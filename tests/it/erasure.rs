@@ -481,6 +481,33 @@ fn an_erasure_that_fails_is_not_forgotten_for_one_that_works() {
 }
 
 #[test]
+fn what_several_announcements_left_undone_is_done_in_one_go() {
+    let scene = Scene::new();
+    let hooks = Arc::new(Hooks::default());
+    let (log, _) = log_of(&scene, 60);
+    log.close(SOON).expect("closed");
+    let log = scene.builder().open(Hooked::new(store(&scene), &hooks)).expect("opens");
+    hooks.fail_erasures(5);
+    for seq in [8, 20, 9] {
+        log.erase_personal_data([seq..=seq, 40 + seq..=40 + seq], "fails")
+            .expect_err("the store fails");
+    }
+    for seq in [30, 12] {
+        log.erase_records([seq..=seq], "fails").expect_err("the store fails");
+    }
+    log.close(SOON).expect("closed");
+    let hooks = Arc::new(Hooks::default());
+    let log = scene.builder().open(Hooked::new(store(&scene), &hooks)).expect("opens");
+    let gone = [8, 9, 12, 20, 30, 48, 49, 60];
+    eventually("it is done", || gone.iter().all(|seq| !scene.holds(&email(*seq))));
+    eventually("it is through", || !scene.folder().join("pending").exists());
+    assert_eq!(hooks.erasures_begun(), 2, "one of each kind");
+    assert!((2..62).all(|seq| gone.contains(&seq) || scene.holds(&email(seq))));
+    log.close(SOON).expect("closed");
+    oracle::check(&store(&scene), &scene.vkey());
+}
+
+#[test]
 fn a_failed_resumption_is_told_and_harms_nothing() {
     let (scene, vkey) = interrupted(|log| {
         log.erase_personal_data([8..=40], "interrupted").expect("erased");

@@ -72,6 +72,11 @@ impl Hooks {
         assert!(!waited.expect("unpoisoned").1.timed_out(), "no erasure began");
     }
 
+    /// How many erasures and purges have begun.
+    pub(crate) fn erasures_begun(&self) -> usize {
+        self.block.lock().expect("unpoisoned").1
+    }
+
     /// The segments that were read since this was asked last, by the first record of each.
     pub(crate) fn take_read(&self) -> Vec<u64> {
         std::mem::take(&mut self.read.lock().expect("unpoisoned"))

@@ -78,18 +78,18 @@ fn scattered_records_are_not_looked_for_one_by_one() {
     log.place_hold("case", &nobody, "lawsuit", Actor::admin("usr_bob"))
         .expect("placed");
     let far = [3..=3, 290..=290];
-    let scattered = (4..100).filter(|seq| seq % 2 == 1).map(|seq| seq..=seq);
+    let scattered = (4..250).filter(|seq| seq % 2 == 1).map(|seq| seq..=seq);
     let ranges: Vec<_> = scattered.chain(far).collect();
     hooks.take_read();
     let erased = log.erase_records(ranges, "request").expect("erased");
-    assert_eq!(erased.ranges.len(), 50);
+    assert_eq!(erased.ranges.len(), 125);
     let (read, segments) = (hooks.take_read().len(), scene.segment_files().len());
     assert!(
-        segments > 20 && read < 3 * segments,
+        segments > 20 && read < 5 * segments,
         "{segments} segments, read {read} times"
     );
     for seq in 2..302 {
-        let is_erased = seq == 290 || (seq < 100 && seq % 2 == 1);
+        let is_erased = seq == 290 || (seq < 250 && seq % 2 == 1);
         let record = log.reader().record(seq).expect("a record");
         assert_eq!(record.is_erased(), is_erased, "{seq}");
     }
@@ -110,7 +110,7 @@ fn many_ids_are_looked_for_in_one_go() {
     assert!((erased.not_found[0] == "nothing-0") && (erased.not_found[19_999] == "nothing-19999"));
     let (read, segments) = (hooks.take_read().len(), scene.segment_files().len());
     assert!(
-        segments > 20 && read < 3 * segments,
+        segments > 20 && read < 5 * segments,
         "{segments} segments, read {read} times"
     );
     log.close(SOON).expect("closed");
