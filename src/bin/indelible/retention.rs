@@ -63,7 +63,8 @@ pub(crate) fn run(arguments: &Apply, output: &mut Output) -> Result<ExitCode, Fa
 }
 
 fn retention(arguments: &Apply) -> Result<Retention, Failure> {
-    let default: Retention = arguments.keep.parse()?;
+    let keep = arguments.keep.parse::<Retention>();
+    let default = keep.map_err(|error| Failure::new(format!("keep: {error}")))?;
     let rules = arguments.rules.iter().map(|rule| rule.parse::<Rule>());
     rules
         .into_iter()

@@ -56,7 +56,8 @@ fn a_retention_takes_what_is_over_and_a_dry_run_only_says_so() {
     let vkey = folder.good(&["vkey", "audit.key"]);
     folder.good(&["verify", "audit", "--vkey", vkey.trim()]);
     for (wrong, says) in [
-        (&["--keep", "90"][..], "takes a period"),
+        (&["--keep", "90"][..], "keep: takes a period"),
+        (&["--keep", ""], "keep: it says no default"),
         (
             &["--keep", "90d", "--rule", "7y actor_id=a"],
             "a rule is for some of tenant_id",
