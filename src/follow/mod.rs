@@ -177,7 +177,7 @@ impl Follower {
             prove_found(store, &mut found, checkpoint, || self.log.cache(size))?;
         }
         if self.next < first {
-            self.ready.push_back(Followed::Purged(self.next..first.min(next)));
+            self.ready.push_back(Followed::Purged(self.next..first.min(end)));
         }
         self.ready.extend(found.into_iter().map(Followed::Record));
         self.next = next;

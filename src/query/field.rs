@@ -160,6 +160,7 @@ impl Field {
             Self::ActorEmail if text.contains(char::is_whitespace) => {
                 Err(wrong("an e-mail address without spaces, its + written as %2B"))
             }
+            Self::Metadata(key) if key.is_empty() => Err(QueryError::new(self.name(), Problem::Unknown)),
             _ if text.is_empty() => Err(wrong("a value that is not empty")),
             _ => Ok(Value::Text(text.to_owned())),
         }
@@ -236,10 +237,14 @@ fn pattern(text: &str) -> Option<Value> {
                 .chars()
                 .all(|char| char.is_ascii_lowercase() || char.is_ascii_digit() || char == '_')
     };
-    name.split('.').all(is_segment).then(|| match text.strip_suffix('*') {
-        Some(beginning) => Value::Beginning(beginning.to_owned()),
-        None => Value::Text(text.to_owned()),
-    })
+    if !name.split('.').all(is_segment) {
+        return None;
+    }
+    match text.strip_suffix('*') {
+        Some(beginning) => Some(Value::Beginning(beginning.to_owned())),
+        // An action has a dot: without one, all that begin so were meant.
+        None => text.contains('.').then(|| Value::Text(text.to_owned())),
+    }
 }
 
 fn one_of(text: &str, names: &[&'static str]) -> Result<Value, String> {

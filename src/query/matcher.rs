@@ -235,9 +235,9 @@ pub(super) fn folded(text: &str) -> String {
     folded
 }
 
-/// The id of a target as [`Field::Target`] has it.
-pub(super) fn id_of(target: &str) -> &str {
-    target.split_once(':').map_or(target, |(_, id)| id)
+/// What may be the id of a target as [`Field::Target`] has it: behind each colon, since a type may have one too.
+pub(super) fn ids_of(target: &str) -> impl Iterator<Item = &str> {
+    target.match_indices(':').filter_map(|(at, _)| target.get(at + 1..))
 }
 
 /// The text of a string, or another value as it is written.
@@ -275,7 +275,13 @@ fn literals(filter: &Filter) -> Vec<Literal> {
                 json::string(&mut bytes, action);
             }
             (_, Value::Beginning(_)) => continue,
-            (Field::Target, Value::Text(target)) => json::string(&mut bytes, id_of(target)),
+            (Field::Target, Value::Text(target)) => {
+                json::string(&mut bytes, ids_of(target).last().unwrap_or_default());
+                // Where there are several, the last one may be the end of another.
+                if ids_of(target).nth(1).is_some() {
+                    bytes.remove(0);
+                }
+            }
             // It may be a number.
             (Field::Metadata(_), Value::Text(text)) => {
                 json::string(&mut bytes, text);

@@ -48,6 +48,7 @@ use condition::Condition;
 use error::Problem;
 
 use crate::event::{Actor, Severity};
+use crate::merkle::SIZE_MAX;
 use crate::timestamp::Timestamp;
 
 /// What is asked of a log.
@@ -202,6 +203,24 @@ impl Query {
         self
     }
 
+    /// Only records whose field has this value, whatever other values were given for the field before: for a host that
+    /// bounds what a user may see, once it has read the user's query.
+    ///
+    /// ```
+    /// use indelible::{Query, query::Field};
+    ///
+    /// let asked = Query::parse("tenant_id=org_acme,org_other&outcome=denied")?;
+    /// let bounded = asked.only(Field::TenantId, "org_acme");
+    /// assert_eq!(bounded.to_string(), "outcome=denied&tenant_id=org_acme");
+    /// # Ok::<(), indelible::query::QueryError>(())
+    /// ```
+    pub fn only(mut self, field: Field, value: impl AsRef<str>) -> Self {
+        if let Some(condition) = self.filter.conditions.get_mut(&field) {
+            condition.any.clear();
+        }
+        self.with(field, value)
+    }
+
     /// Only this action, or with `auth.login.*` all that begin so.
     pub fn action(self, pattern: impl AsRef<str>) -> Self {
         self.with(Field::EventType, pattern)
@@ -287,7 +306,8 @@ impl Query {
     }
 
     /// Only what happened in this time before the query is answered first, to the second. The pages that follow have the
-    /// same beginning.
+    /// same beginning. What a reader may see at all is bounded by [`since`](Self::since): a cursor that the reader made up
+    /// can begin a period earlier.
     pub fn last(mut self, period: Duration) -> Self {
         self.filter.last = Some(Duration::from_secs(period.as_secs()));
         self
@@ -302,13 +322,13 @@ impl Query {
 
     /// Only the record of this `seq` and those after it.
     pub fn seq_from(mut self, seq: u64) -> Self {
-        self.filter.seq_from = Some(seq);
+        self.filter.seq_from = Some(seq.min(SIZE_MAX));
         self
     }
 
     /// Only the records before this `seq`.
     pub fn seq_to(mut self, seq: u64) -> Self {
-        self.filter.seq_to = Some(seq);
+        self.filter.seq_to = Some(seq.min(SIZE_MAX));
         self
     }
 
@@ -365,6 +385,15 @@ impl Query {
         let filter = &self.filter;
         if !(1..=LIMIT_MAX).contains(&self.limit) {
             return wrong("limit", Problem::value(&self.limit.to_string(), "1 to 1000"));
+        }
+        if filter
+            .last
+            .is_some_and(|last| !(1..=SIZE_MAX).contains(&last.as_secs()))
+        {
+            return wrong(
+                "last",
+                Problem::value(&format!("{:?}", filter.last.unwrap_or_default()), LAST),
+            );
         }
         if filter.last.is_some() && filter.start.is_some() {
             return wrong("last", Problem::Together { other: "start_time" });
@@ -425,6 +454,9 @@ fn beginning(now: SystemTime, last: Duration) -> Timestamp {
 /// How many records a page has unless told otherwise, and at most.
 const LIMIT_DEFAULT: usize = 100;
 const LIMIT_MAX: usize = 1_000;
+
+/// What `last` takes.
+const LAST: &str = "a period such as 90s, 15m, 24h, 7d or 2w";
 
 /// How many fields, values of a field and words a query has at most.
 const FIELDS_MAX: usize = 64;

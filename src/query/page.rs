@@ -65,3 +65,11 @@ pub struct Gone {
     /// How many records are left without their personal data, where the query asks for that.
     pub personal_erased: u64,
 }
+
+impl Gone {
+    /// These records are purged too.
+    pub(super) fn purge(&mut self, range: Range<u64>) {
+        let purged = self.purged.get_or_insert(range.clone());
+        *purged = range.start.min(purged.start)..range.end.max(purged.end);
+    }
+}

@@ -47,15 +47,20 @@ impl Query {
         let mut query = Self::new();
         let mut seen = BTreeSet::new();
         for pair in text.split('&').filter(|pair| !pair.is_empty()) {
-            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            let name = decode(name).ok_or_else(|| QueryError::new(name.to_owned(), Problem::Encoding))?;
-            query.take(&name, value, &mut seen)?;
+            let (encoded, value) = pair.split_once('=').unwrap_or((pair, ""));
+            let name = decode(encoded).ok_or_else(|| QueryError::new(encoded.to_owned(), Problem::Encoding))?;
+            query.take((&name, encoded), value, &mut seen)?;
         }
         query.check()?;
         Ok(query)
     }
 
-    fn take(&mut self, name: &str, value: &str, seen: &mut BTreeSet<&'static str>) -> Result<(), QueryError> {
+    fn take(
+        &mut self,
+        (name, encoded): (&str, &str),
+        value: &str,
+        seen: &mut BTreeSet<&'static str>,
+    ) -> Result<(), QueryError> {
         let decoded = |value: &str| {
             let decoded = decode(value).map(Cow::into_owned);
             decoded.ok_or_else(|| QueryError::new(name.to_owned(), Problem::Encoding))
@@ -66,8 +71,10 @@ impl Query {
             }
             return self.set(single, &decoded(value)?);
         }
-        let (field, negated) = match name.strip_suffix(".not") {
+        let (field, negated) = match name.strip_suffix(NOT) {
             Some(field) if SINGLE.contains(&field) => return Err(QueryError::new(name.to_owned(), Problem::Negated)),
+            // A key of metadata may end so too: there it is encoded, or all of the key.
+            Some(field) if field == METADATA || field.starts_with(METADATA) && !encoded.ends_with(NOT) => (name, false),
             Some(field) => (field, true),
             None => (name, false),
         };
@@ -87,9 +94,7 @@ impl Query {
         match name {
             "start_time" => filter.start = Some(time()?),
             "end_time" => filter.end = Some(time()?),
-            "last" => {
-                filter.last = Some(period(value).ok_or_else(|| wrong("a period such as 90s, 15m, 24h, 7d or 2w"))?)
-            }
+            "last" => filter.last = Some(period(value).ok_or_else(|| wrong(super::LAST))?),
             "time" => {
                 let times = [TimeField::OccurredAt, TimeField::RecordedAt];
                 let found = times.into_iter().find(|time| time.name() == value);
@@ -166,10 +171,13 @@ impl super::Filter {
     fn pairs(&self) -> Vec<(Cow<'static, str>, String)> {
         let mut pairs: Vec<(Cow<'static, str>, String)> = Vec::new();
         for (field, condition) in &self.conditions {
-            for (values, suffix) in [(&condition.any, ""), (&condition.none, ".not")] {
+            let mut name = encode(&field.name());
+            if let Some(key) = name.strip_suffix(NOT) {
+                name = format!("{key}%2Enot");
+            }
+            for (values, suffix) in [(&condition.any, ""), (&condition.none, NOT)] {
                 let values: Vec<String> = values.iter().map(|value| encode(&value.to_string())).collect();
                 if !values.is_empty() {
-                    let name = encode(&field.name());
                     pairs.push((format!("{name}{suffix}").into(), values.join(",")));
                 }
             }
@@ -278,6 +286,12 @@ fn encode(text: &str) -> String {
     }
     encoded
 }
+
+/// What stands behind the name of a field that is not to have a value.
+const NOT: &str = ".not";
+
+/// What stands before a key of metadata, and a dot.
+const METADATA: &str = "metadata";
 
 /// The parameters that have one value.
 const SINGLE: [&str; 12] = [

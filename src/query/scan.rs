@@ -21,9 +21,9 @@ pub(crate) fn answer(store: &dyn Store, indexes: &Indexes, query: &Query, size: 
     let cursor = cursor.map(|cursor| Cursor::parse(cursor, filter, query.order));
     let cursor = cursor.transpose().map_err(Cause::InvalidQuery)?;
     let start = match (cursor, filter.last) {
-        (Some(cursor), _) => cursor.start,
+        (Some(cursor), Some(_)) => cursor.start,
         (None, Some(last)) => Some(super::beginning(now, last)),
-        (None, None) => filter.start,
+        (_, None) => filter.start,
     };
     let mut wanted = filter.range(size);
     match (cursor, query.order) {
@@ -121,7 +121,7 @@ impl<'a> Scan<'a> {
         while at < wanted.end {
             let (next, first) = self.step_forwards(at, wanted.end)?;
             if at < first {
-                self.gone.purged = Some(at..first.min(wanted.end));
+                self.gone.purge(at..first.min(wanted.end));
             }
             at = next;
             if self.found.len() == self.limit {
@@ -152,7 +152,7 @@ impl<'a> Scan<'a> {
             };
             let (seen, first) = self.source.look(end - 1, range, Order::NewestFirst, room)?;
             if end <= first {
-                self.gone.purged = Some(wanted.start..end);
+                self.gone.purge(wanted.start..end);
                 break;
             }
             end = seen.range.start;

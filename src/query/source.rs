@@ -186,11 +186,16 @@ impl<'a> Source<'a> {
         };
         let reader = RecordReader::new(self.store, segment, index);
         let (mut found, mut bytes, mut found_personal_erased) = (Vec::new(), 0, 0);
+        // What was lost since the index was made.
+        let mut since = Lost::default();
         for seq in candidates {
             let mut read = None;
             reader.read(seq, &mut |line| {
-                if let Verdict::Matches(record) = judge(line, self.matcher)? {
-                    read = Some(Record::from_parts(&record)?);
+                match judge(line, self.matcher)? {
+                    Verdict::Matches(record) => read = Some(Record::from_parts(&record)?),
+                    Verdict::Erased => since.erased += u64::from(!index.is_erased(seq)),
+                    Verdict::PersonalErased => since.personal += u64::from(!index.is_personal_erased(seq)),
+                    Verdict::Other => {}
                 }
                 Ok(())
             })?;
@@ -212,8 +217,12 @@ impl<'a> Source<'a> {
         } else {
             0
         };
-        let lost = Lost { erased, personal };
-        Ok(Looked::Seen(Seen { range, found, lost }))
+        since.add(Lost { erased, personal });
+        Ok(Looked::Seen(Seen {
+            range,
+            found,
+            lost: since,
+        }))
     }
 }
 

@@ -1,5 +1,9 @@
 use super::*;
+use crate::event::{Event, action};
+use crate::log::AuditLog;
 use crate::query::network::Network;
+use crate::record::Record;
+use crate::store::{FileStore, Store};
 
 fn error(text: &str) -> String {
     Query::parse(text).expect_err(text).to_string()
@@ -19,6 +23,9 @@ fn what_is_wrong_names_the_parameter_and_what_it_takes() {
             "event_type: takes an action such as auth.login.failed",
         ),
         ("event_type=*", "event_type: takes"),
+        ("event_type=auth", "event_type: takes"),
+        ("event_type=auth.", "event_type: takes"),
+        ("metadata.not.not=x&metadata.=y", "metadata.: no such parameter"),
         ("event_type=auth*", "event_type: takes"),
         ("action=Auth.login", "event_type: takes"),
         ("actor_id=", "actor_id: takes a value that is not empty"),
@@ -102,6 +109,89 @@ fn a_builder_says_its_first_mistake_when_it_is_asked() {
     assert_eq!(query.check().expect_err("wrong").parameter(), "outcome");
     assert_eq!(Query::new().limit(0).check().expect_err("wrong").parameter(), "limit");
     Query::new().check().expect("all records");
+    for period in [Duration::ZERO, Duration::from_millis(999), Duration::MAX] {
+        let error = Query::new().last(period).check().expect_err("no period");
+        assert!(error.to_string().starts_with("last: takes a period"), "{error}");
+    }
+    let nameless = Query::new().with(Field::Metadata(String::new()), "x");
+    assert_eq!(nameless.check().expect_err("no key").parameter(), "metadata.");
+}
+
+#[test]
+fn a_query_that_is_bounded_names_no_other_value() {
+    let bounded = |text: &str| {
+        let query = Query::parse(text).expect(text).only(Field::TenantId, "org_1");
+        (query.to_string(), query.check().is_ok())
+    };
+    for text in ["", "tenant_id=org_1", "tenant_id=org_2,org_1&tenant_id=org_3"] {
+        assert_eq!(bounded(text), ("tenant_id=org_1".into(), true), "{text}");
+    }
+    // What is excluded stays so: nothing is left.
+    let none = bounded("tenant_id.not=org_1");
+    assert_eq!(none, ("tenant_id=org_1&tenant_id.not=org_1".into(), true));
+    assert!(Query::new().only(Field::TenantId, "").check().is_err());
+}
+
+/// Legal holds are found again by what is printed.
+#[test]
+fn what_a_builder_makes_is_read_again_as_it_was_printed() {
+    for key in ["plan", "not", "x.not", ".not", "x.not.not", "not.x", "a b"] {
+        let field = || Field::Metadata(key.into());
+        for query in [
+            Query::new().with(field(), "1"),
+            Query::new().without(field(), "1"),
+            Query::new().with(field(), "1").without(field(), "2"),
+        ] {
+            assert_eq!(Query::parse(&query.to_string()), Ok(query.clone()), "{query}");
+        }
+    }
+    let excluded = Query::new().without(Field::Metadata("x".into()), "1");
+    assert_eq!(Query::parse("metadata.x.not=1"), Ok(excluded));
+    assert_eq!(
+        Query::parse("actor_id%2Enot=1"),
+        Ok(Query::new().without(Field::ActorId, "1"))
+    );
+    let range = Query::new().seq_from(5).seq_to(u64::MAX);
+    assert_eq!(Query::parse(&range.to_string()), Ok(range));
+}
+
+/// An index is older than an erasure where a query has listed it before.
+#[test]
+fn what_is_erased_while_it_is_looked_for_is_told() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = FileStore::new(folder.path().join("audit")).segment_size(30_000);
+    let log = AuditLog::builder("auth.example.com/audit")
+        .key_file(folder.path().join("audit.key"))
+        .open(store.clone())
+        .expect("opens");
+    for number in 0..100 {
+        let actor = Actor::user(format!("usr_{}", number % 10)).email("alice@example.com");
+        let event = Event::new(action::AUTH_LOGIN_FAILED).actor(actor);
+        log.append(event).expect("recorded");
+    }
+    while Indexes::names(&store).is_empty() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let end = store.segments().expect("listed")[1].first;
+    let query = Query::new()
+        .actor_id("usr_3")
+        .with(Field::ActorEmail, "alice@example.com");
+    let indexes = Indexes::default();
+    let matcher = Matcher::new(&query.filter, None);
+    let source = source::Source::new(&store, &indexes, &matcher);
+    let look = || {
+        let range = |_, first| first..end;
+        source.look(0, range, Order::OldestFirst, 100).expect("readable").0
+    };
+    let before: Vec<u64> = look().found.iter().map(Record::seq).collect();
+    assert!(before.len() > 2, "{before:?}");
+    log.erase_records([before[0]..=before[0]], "test").expect("erased");
+    log.erase_personal_data([before[1]..=before[1]], "test")
+        .expect("erased");
+    let after = look();
+    let found: Vec<u64> = after.found.iter().map(Record::seq).collect();
+    assert_eq!(found, before[2..]);
+    assert_eq!((after.lost.erased, after.lost.personal), (1, 1));
 }
 
 #[test]

@@ -159,6 +159,16 @@ fn what_is_purged_is_told_and_what_is_erased_does_not_come() {
     };
     assert_eq!(Some(end), log.reader().first().expect("readable"));
     assert!(first > 0 && end <= 200);
+    // Of a range, no more than the range.
+    let mut ended = log
+        .follow(&Query::new().seq_from(5).seq_to(9))
+        .expect("followed")
+        .map(|next| next.expect("readable"));
+    assert!(matches!(
+        ended.next(),
+        Some(Followed::Purged(Range { start: 5, end: 9 }))
+    ));
+    assert!(ended.next().is_none());
     for due in (end..302).filter(|due| !(250..=252).contains(due)) {
         let next = follower.next_within(SOON).expect("readable").expect("it comes");
         assert_eq!(seq(&next), due);

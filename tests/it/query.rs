@@ -72,6 +72,10 @@ fn event(number: u64) -> Event {
     if number % 4 == 1 {
         event = event.target(Target::new("application", pick(&IDS, random)));
         event = event.target(Target::new("user", pick(&IDS, random)).email("t@example.com"));
+        event = event.target(Target::new(
+            pick(&["urn:app", "urn"], random),
+            pick(&["x", "app:x", "7"], random),
+        ));
     }
     if number % 5 == 2 {
         event = event.on_behalf_of(Actor::user(pick(&IDS, random)));
@@ -230,7 +234,15 @@ fn parameter() -> impl Strategy<Value = Parameter> {
         of("target_type", vec!["application", "user"]),
         of(
             "target",
-            vec!["application:usr_1", "user:usr_2", "user:quote\"d\\", "user:ü&="]
+            vec![
+                "application:usr_1",
+                "user:usr_2",
+                "user:quote\"d\\",
+                "user:ü&=",
+                "urn:app:x",
+                "urn:app:7",
+                "urn:app:app:x"
+            ]
         ),
         of("tenant_id", vec!["org_1", "org_2", "org_3"]),
         of(

@@ -122,9 +122,7 @@ impl Counting<'_> {
             let (counted, first) = source.in_segment(at, |part| self.count(source, part, at, wanted.end))?;
             let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
             if at < first {
-                let (start, end) = (at, first.min(wanted.end));
-                let purged = total.gone.purged.get_or_insert(start..end);
-                *purged = start.min(purged.start)..end.max(purged.end);
+                total.gone.purge(at..first.min(wanted.end));
             }
             total.gone.erased += counted.lost.erased;
             total.gone.personal_erased += counted.lost.personal;

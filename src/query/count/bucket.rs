@@ -53,7 +53,9 @@ impl Bucket {
             Length::Seconds(seconds) => {
                 let length = i128::from(seconds) * 1_000_000;
                 let past = (i128::from(time) - i128::from(MONDAY)).rem_euclid(length);
-                i64::try_from(i128::from(time) - past).unwrap_or(i64::MIN)
+                let start = i64::try_from(i128::from(time) - past).unwrap_or(i64::MIN);
+                // A part that begins before all times begins with the first of them.
+                start.max(Timestamp::MIN.unix_micros())
             }
             Length::Month => {
                 let Some(time) = Timestamp::from_unix_micros(time) else {
@@ -131,6 +133,7 @@ mod tests {
         // Before all of them.
         assert_eq!(begins("1w", "1969-12-31T23:59:59Z"), "1969-12-29T00:00:00.000000Z");
         assert_eq!(begins("month", "0000-01-01T00:00:00Z"), "0000-01-01T00:00:00.000000Z");
+        assert_eq!(begins("200000w", "0007-05-04T00:00:00Z"), "0000-01-01T00:00:00.000000Z");
         for time in [i64::MIN, i64::MAX] {
             Bucket::every(Duration::MAX).start_of(time);
             Bucket::MONTH.start_of(time);

@@ -10,7 +10,7 @@ use crate::event::{Action, Severity};
 use crate::query::TimeField;
 use crate::query::condition::Condition;
 use crate::query::field::{Field, Value};
-use crate::query::matcher::{Matcher, id_of};
+use crate::query::matcher::{Matcher, ids_of};
 
 /// The records that may be those that are asked for, by their numbers; `None` where nothing is asked that the index could
 /// tell.
@@ -54,14 +54,17 @@ fn hashed(index: &dyn Index, field: &Field, condition: &Condition) -> io::Result
         field if listed(index, field).is_some() => return Ok(None),
         field => std::slice::from_ref(field),
     };
-    let text = |value: &Value| match field {
-        Field::Target => value.exact().map(|target| id_of(&target).to_owned()),
-        _ => value.exact(),
-    };
-    let texts: Option<Vec<String>> = condition.any.iter().map(text).collect();
-    let Some(texts) = texts.filter(|texts| !texts.is_empty()) else {
+    let texts: Option<Vec<String>> = condition.any.iter().map(Value::exact).collect();
+    let Some(mut texts) = texts.filter(|texts| !texts.is_empty()) else {
         return Ok(None);
     };
+    if *field == Field::Target {
+        texts = texts
+            .iter()
+            .flat_map(|target| ids_of(target))
+            .map(str::to_owned)
+            .collect();
+    }
     let term = index.term();
     let mut found = RoaringBitmap::new();
     for (place, text) in places

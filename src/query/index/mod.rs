@@ -107,11 +107,17 @@ impl dyn Index + '_ {
         )
     }
 
+    pub(super) fn is_erased(&self, seq: u64) -> bool {
+        self.number(seq).is_some_and(|number| self.lost().0.contains(number))
+    }
+
     pub(super) fn is_personal_erased(&self, seq: u64) -> bool {
-        let number = seq
-            .checked_sub(self.first())
-            .and_then(|number| u32::try_from(number).ok());
-        number.is_some_and(|number| self.lost().1.contains(number))
+        self.number(seq).is_some_and(|number| self.lost().1.contains(number))
+    }
+
+    /// The number of a record.
+    fn number(&self, seq: u64) -> Option<u32> {
+        u32::try_from(seq.checked_sub(self.first())?).ok()
     }
 
     /// The numbers of the records of a range.
