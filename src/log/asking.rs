@@ -12,8 +12,9 @@ impl AuditLog {
     /// Answers a query, a page at a time, over all that is durable now.
     ///
     /// That it was asked is recorded (`audit_log.accessed`, PCI DSS 10.2.1.3), once for all pages and without waiting: by
-    /// whom ([`Query::asked_by`]), what, and how many records the first page had. Who must read unrecorded, in the
-    /// process of the log, has [`reader`](Self::reader).
+    /// whom ([`Query::asked_by`]), what, and how many records the first page had. A page whose cursor this reader did not
+    /// get from the log since it was opened is recorded as a first one is. Who must read unrecorded, in the process of the
+    /// log, has [`reader`](Self::reader).
     ///
     /// # Errors
     ///
@@ -50,9 +51,10 @@ impl AuditLog {
             let view = || shared.tree().view(size).ok();
             reader::prove_found(shared.store.as_ref(), &mut page.found, &checkpoint, view)?;
         }
-        if query.cursor.is_none() {
+        if !shared.pages.is_recorded(query) {
             self.submit(own::accessed(query, page.found.len() as u64))?;
         }
+        page.next = page.next.map(|next| shared.pages.marked(&next, query));
         Ok(page)
     }
 

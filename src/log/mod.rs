@@ -20,6 +20,7 @@ mod holds;
 mod numbers;
 mod opening;
 mod own;
+mod pages;
 mod place;
 mod queue;
 mod recent;

@@ -19,6 +19,7 @@ use super::entropy::Entropy;
 use super::exporting::Exporting;
 use super::follow::Follow;
 use super::numbers::Numbers;
+use super::pages::Pages;
 use super::place::{Kept, Place};
 use super::queue::Queue;
 use super::recent::RecentFile;
@@ -113,6 +114,7 @@ pub(super) fn open(builder: Builder, store: Arc<dyn Store>) -> Result<AuditLog> 
         key_file,
         redaction,
         entropy,
+        pages: Pages::new(entropy)?,
         options: builder.options,
     };
     say_first(&shared, head.as_ref(), &moved, missing.as_deref())?;

@@ -13,6 +13,7 @@ use super::entropy::Entropy;
 use super::exporting::Exporting;
 use super::follow::{Follow, Grown};
 use super::numbers::Numbers;
+use super::pages::Pages;
 use super::place::Place;
 use super::queue::{Entry, Queue};
 use super::schedule::{STOPPING_MAX, Schedule};
@@ -71,6 +72,7 @@ pub(crate) struct Shared {
     pub(super) key_file: Option<PathBuf>,
     pub(super) redaction: Redaction,
     pub(super) entropy: Entropy,
+    pub(super) pages: Pages,
     pub(super) options: Options,
 }
 

@@ -35,6 +35,8 @@ impl Cursor {
     ///
     /// Where it is one of another query, or none.
     pub(super) fn parse(text: &str, filter: &Filter, order: Order) -> Result<Self, QueryError> {
+        // What an open log knows its readers by stands behind it.
+        let text = text.split_once('.').map_or(text, |(cursor, _)| cursor);
         let read = || {
             let bytes = URL_SAFE_NO_PAD
                 .decode(text)
@@ -52,7 +54,8 @@ impl Cursor {
     }
 }
 
-/// What ties a cursor to its query. It keeps mistakes away; who makes one up sees no more than who asks the query.
+/// What ties a cursor to its query. It keeps mistakes away; who makes one up sees no more than who asks the query, but for
+/// a period ([`Query::last`](super::Query::last)), which may begin at any time.
 fn check(content: &[u8], filter: &Filter, order: Order) -> [u8; CHECK] {
     let query = format!("{}\n{filter}", order.name());
     let hash = Hash::of(&[content, query.as_bytes()].concat());
