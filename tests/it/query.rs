@@ -1,6 +1,7 @@
 //! Queries against a plain reading of every record as JSON, while the log rolls, erases and purges.
 
 mod beside;
+mod hostile;
 mod recorded;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::Index;
 use super::build::build;
@@ -47,8 +49,10 @@ impl Indexes {
     /// The names of the indexes as they are now, by their segments' first records.
     pub(in crate::query) fn names(store: &dyn Store) -> BTreeMap<u64, String> {
         let entries = store.folder().and_then(|folder| fs::read_dir(folder.join(FOLDER)).ok());
-        let names = entries.into_iter().flatten();
-        let names = names.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let entries = entries.into_iter().flatten().filter_map(|entry| entry.ok());
+        // A link may lead out of the log, and a pipe would block.
+        let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+        let names = files.filter_map(|entry| entry.file_name().into_string().ok());
         names.filter_map(|name| Some((first_of(&name)?, name))).collect()
     }
 
@@ -140,10 +144,12 @@ impl Indexes {
         failed.insert(segment.first);
         let (seed, name) = random.split_at(8);
         let seed = seed.first_chunk().map_or(0, |seed| u64::from_le_bytes(*seed));
-        let Some(contents) = build(store, segment, seed, goes_on)? else {
+        let Some(mut contents) = build(store, segment, seed, goes_on)? else {
             return Ok(None);
         };
-        let name = format!("{:020}-{}.idx", segment.first, hex::encode(name));
+        let path = folder.join(&segment.name);
+        contents.header.beginning = beginning(&path).map_err(|error| Error::io("read", &path, error))?;
+        let name = format!("{:020}-{}.{INDEX}", segment.first, hex::encode(name));
         let path = folder.join(FOLDER).join(name);
         write(&path, &contents.to_bytes()).map_err(|error| Error::io("write", &path, error))?;
         failed.remove(&segment.first);
@@ -177,10 +183,13 @@ fn open(store: &dyn Store, segment: &Segment, end: u64, name: &str) -> io::Resul
         return Err(damaged("it is no file"));
     }
     let index = SegmentIndex::open(Pages::new(File::open(&path)?))?;
-    let length = fs::metadata(folder.join(&segment.name))?.len();
+    let segment_path = folder.join(&segment.name);
+    let length = fs::metadata(&segment_path)?.len();
     let plain_bytes = segment.name.ends_with(".jsonl").then_some(length);
     let range = (index.first(), (&index as &dyn Index).end());
-    let is_of = range == (segment.first, end) && index.plain_bytes() == plain_bytes;
+    let is_of = range == (segment.first, end)
+        && index.plain_bytes() == plain_bytes
+        && index.beginning() == beginning(&segment_path)?;
     if is_of {
         Ok(index)
     } else {
@@ -188,13 +197,24 @@ fn open(store: &dyn Store, segment: &Segment, end: u64, name: &str) -> io::Resul
     }
 }
 
-/// Removes what is no index of a segment that is there: of one that is purged, or half written by a crash.
+/// The checksum of what a segment's file begins with. There stand hashes of all that came before, or the log's name and key.
+fn beginning(path: &Path) -> io::Result<u64> {
+    let mut bytes = Vec::with_capacity(BEGINNING);
+    File::open(path)?.take(BEGINNING as u64).read_to_end(&mut bytes)?;
+    Ok(xxh3_64(&bytes))
+}
+
+/// Removes what is no index of a segment that is there: of one that is purged, or half written by a crash. What this crate
+/// does not name so is not its own.
 fn remove_others(folder: &Path, segments: &[Segment], names: &BTreeMap<u64, String>) {
     let Ok(entries) = fs::read_dir(folder.join(FOLDER)) else {
         return;
     };
     for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if first_of(&name.replace(NEW, INDEX)).is_none() {
+            continue;
+        }
         let first = first_of(name).filter(|first| names.get(first).is_some_and(|known| known == name));
         let is_there = first.is_some_and(|first| segments.iter().any(|segment| segment.first == first));
         if !is_there {
@@ -209,7 +229,7 @@ fn write(path: &PathBuf, content: &[u8]) -> io::Result<()> {
         Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
         _ => {}
     }
-    let new = path.with_extension("new");
+    let new = path.with_extension(NEW);
     let mut options = OpenOptions::new();
     let file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
     let mut pages = PageWriter::new(io::BufWriter::with_capacity(1 << 20, file));
@@ -220,15 +240,22 @@ fn write(path: &PathBuf, content: &[u8]) -> io::Result<()> {
 
 fn first_of(name: &str) -> Option<u64> {
     let (digits, rest) = name.split_at_checked(20)?;
-    let is_index = rest.starts_with('-') && rest.ends_with(".idx");
+    let is_index = rest.starts_with('-') && rest.strip_suffix(INDEX).is_some_and(|rest| rest.ends_with('.'));
     digits
         .parse()
         .ok()
         .filter(|_| is_index && digits.bytes().all(|digit| digit.is_ascii_digit()))
 }
 
+/// What the names end with, of indexes and of those that are being written.
+const INDEX: &str = "idx";
+const NEW: &str = "new";
+
 /// The folder below the log directory.
 const FOLDER: &str = "index";
+
+/// So many bytes of a segment tell it from one of another log.
+const BEGINNING: usize = 4096;
 
 /// So many files are open at once.
 const OPEN_MAX: usize = 128;

@@ -45,6 +45,11 @@ impl SegmentIndex {
         self.header.is_plain.then_some(self.header.segment_bytes)
     }
 
+    /// The checksum of what the segment's file begins with.
+    pub(super) fn beginning(&self) -> u64 {
+        self.header.beginning
+    }
+
     fn bitmap(&self, bitmap: Bitmap) -> io::Result<Arc<RoaringBitmap>> {
         let kept = || self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(records) = kept().get(&bitmap.place()) {

@@ -1,0 +1,148 @@
+//! Index files that are of another log, or no files at all: no answer changes, and nobody waits.
+
+use std::fs;
+use std::path::Path;
+
+use super::*;
+
+/// A log of segments of which each has an index, closed. Those of two logs are of the same length to the byte.
+fn indexed_log(users: &str) -> Scene {
+    let scene = Scene::new();
+    let store = FileStore::new(scene.folder()).segment_size(40_000).space_ahead(false);
+    let log = scene.builder().open(store).expect("opens");
+    for number in 0..150_u64 {
+        log.append(login(format!("{users}_{}", number % 10))).expect("recorded");
+    }
+    indexed(&scene);
+    log.close(SOON).expect("closed");
+    scene
+}
+
+fn asked(scene: &Scene) -> usize {
+    let query = Query::new().actor_id("usr_one_3").limit(1_000);
+    let reader = LogReader::new(scene.store());
+    let counted = reader.count(&query, &CountBy::new()).expect("counts").total;
+    let found = reader.query(&query).expect("an answer").found.len();
+    assert_eq!(counted, found as u64);
+    found
+}
+
+#[test]
+fn the_index_of_another_log_is_not_believed() {
+    let (one, two) = (indexed_log("one"), indexed_log("two"));
+    assert_eq!((asked(&one), asked(&two)), (15, 0));
+    let lengths = |scene: &Scene| -> Vec<u64> {
+        let files = scene.segment_files();
+        files
+            .iter()
+            .map(|path| fs::metadata(path).expect("a file").len())
+            .collect()
+    };
+    assert_eq!(lengths(&one)[0], lengths(&two)[0], "they cannot be told apart by that");
+    let index = |scene: &Scene| scene.folder().join("index");
+    fs::remove_dir_all(index(&one)).expect("removed");
+    copy_folder(&index(&two), &index(&one));
+    assert_eq!(asked(&one), 15);
+    // The log makes its own.
+    let log = one.builder().open(one.store()).expect("opens");
+    log.reader()
+        .query(&Query::new().actor_id("usr_one_3"))
+        .expect("an answer");
+    log.close(SOON).expect("closed");
+    let of_two: Vec<_> = list(&index(&two))
+        .iter()
+        .map(|path| fs::read(path).expect("a file"))
+        .collect();
+    let log = one.builder().open(one.store()).expect("opens");
+    indexed(&one);
+    log.close(SOON).expect("closed");
+    let left = list(&index(&one));
+    assert!(
+        left.iter()
+            .all(|path| !of_two.contains(&fs::read(path).expect("a file")))
+    );
+    assert_eq!(asked(&one), 15);
+}
+
+/// Puts something at a path.
+type Put<'a> = &'a dyn Fn(&Path);
+
+#[test]
+fn what_stands_in_the_place_of_an_index_is_passed_over() {
+    let scene = indexed_log("one");
+    let other = indexed_log("two");
+    let index = list(&scene.folder().join("index")).pop().expect("an index");
+    let sealed = scene.segment_files().len() - 1;
+    let next = list(&scene.folder().join("index")).remove(0);
+    let content = fs::read(&index).expect("an index");
+    let foreign = list(&other.folder().join("index")).pop().expect("an index");
+    let places: [(&str, Put<'_>); 8] = [
+        ("that of the segment before", &|path| {
+            fs::copy(&next, path).expect("copied");
+        }),
+        ("nothing", &|path| fs::write(path, "").expect("written")),
+        ("an older version", &|path| {
+            let mut content = content.clone();
+            content[7] = b'1';
+            fs::write(path, content).expect("written");
+        }),
+        ("a link to another log's", &|path| {
+            std::os::unix::fs::symlink(&foreign, path).expect("linked");
+        }),
+        ("a link to nothing", &|path| {
+            std::os::unix::fs::symlink("/nowhere", path).expect("linked");
+        }),
+        ("a link to a device", &|path| {
+            std::os::unix::fs::symlink("/dev/zero", path).expect("linked");
+        }),
+        ("a folder", &|path| {
+            fs::create_dir(path).expect("made");
+            fs::write(path.join("x"), "x").expect("written");
+        }),
+        ("a pipe", &|path| {
+            let made = std::process::Command::new("mkfifo").arg(path).status();
+            assert!(made.expect("mkfifo").success());
+        }),
+    ];
+    for (what, put) in places {
+        let copy = scene.crash_copy();
+        let path = copy.folder().join("index").join(index.file_name().expect("a name"));
+        fs::remove_file(&path).expect("removed");
+        put(&path);
+        let (folder, key) = (copy.folder(), copy.key_file());
+        let found = within(Duration::from_secs(20), what, move || {
+            let query = Query::new().actor_id("usr_one_3").limit(1_000);
+            let outside = LogReader::new(FileStore::new(&folder))
+                .query(&query)
+                .expect("an answer");
+            let builder = AuditLog::builder(crate::scene::ORIGIN).key_file(key);
+            let log = builder.open(FileStore::new(&folder)).expect("opens");
+            let inside = log.reader().query(&query).expect("an answer");
+            eventually("it is made anew", || {
+                let entries = list(&folder.join("index"));
+                let files = entries
+                    .iter()
+                    .filter(|path| fs::symlink_metadata(path).is_ok_and(|kind| kind.is_file()));
+                files.count() == sealed
+            });
+            log.close(SOON).expect("closed");
+            (outside.found.len(), inside.found.len())
+        });
+        assert_eq!(found, (15, 15), "{what}");
+    }
+}
+
+/// The log's own threads clean up after themselves, and after nobody else.
+#[test]
+fn what_is_no_index_stays_beside_them() {
+    let scene = indexed_log("one");
+    let index = scene.folder().join("index");
+    let (foreign, half) = (index.join("precious"), list(&index).remove(0).with_extension("new"));
+    for path in [&foreign, &half] {
+        fs::write(path, "x").expect("written");
+    }
+    let log = scene.builder().open(scene.store()).expect("opens");
+    eventually("what a crash left is removed", || !half.exists());
+    log.close(SOON).expect("closed");
+    assert!(foreign.exists());
+}
