@@ -72,12 +72,12 @@ fn rows(counts: &Counts) -> impl Iterator<Item = Vec<String>> {
         .unwrap_or(1)
         .max(1);
     counts.groups.iter().map(move |group| {
-        let bar = u128::from(group.records) * BAR / u128::from(most);
+        let bar = u128::from(group.records) * 1000 / u128::from(most);
         vec![
             group.start.map(|start| start.to_string()).unwrap_or_default(),
             group.value.clone().unwrap_or_default(),
             group.records.to_string(),
-            "█".repeat(usize::try_from(bar).unwrap_or_default()),
+            bar.to_string(),
         ]
     })
 }
@@ -86,8 +86,5 @@ const TITLES: &[Title] = &[
     Title::Text("from"),
     Title::Text("value"),
     Title::Number("records"),
-    Title::Text(""),
+    Title::Bar,
 ];
-
-/// How long the longest bar is.
-const BAR: u128 = 40;

@@ -4,6 +4,8 @@ use std::fmt::Display;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
+use crate::plain::plain;
+
 /// Why a command could not be carried out. Made from any error by `?`.
 #[derive(Debug)]
 pub(crate) struct Failure(String);
@@ -33,7 +35,7 @@ impl AsRef<str> for Failure {
 
 /// Says on standard error what is wrong. Nobody may be listening.
 pub(crate) fn complain(problem: impl AsRef<str>) {
-    let _ = writeln!(io::stderr(), "indelible: {}", problem.as_ref());
+    let _ = writeln!(io::stderr(), "indelible: {}", plain(problem.as_ref()));
 }
 
 /// The whole content of a file that is not larger than `limit` bytes.

@@ -18,6 +18,7 @@ mod hold;
 mod keygen;
 mod opening;
 mod output;
+mod plain;
 mod prove;
 mod publish;
 mod query;

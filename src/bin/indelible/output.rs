@@ -1,8 +1,9 @@
 //! Standard output, buffered. A reader that goes away is not an error.
 
-use std::io::{self, BufWriter, ErrorKind, StdoutLock, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
 
 use crate::failure::Failure;
+use crate::plain::plain;
 
 /// Standard output. Once nobody reads it any more, or it failed, what is written is dropped: a command that records
 /// goes on.
@@ -10,6 +11,7 @@ use crate::failure::Failure;
 pub(crate) struct Output {
     out: BufWriter<StdoutLock<'static>>,
     ended: Option<io::Error>,
+    is_terminal: bool,
 }
 
 impl Output {
@@ -17,6 +19,7 @@ impl Output {
         Self {
             out: BufWriter::with_capacity(BUFFER, io::stdout().lock()),
             ended: None,
+            is_terminal: io::stdout().is_terminal(),
         }
     }
 
@@ -27,14 +30,21 @@ impl Output {
 
     /// Adds a line.
     pub(crate) fn line(&mut self, line: std::fmt::Arguments<'_>) {
+        if self.is_terminal {
+            return self.text(&format!("{line}\n"));
+        }
         self.attempt(|out| {
             out.write_fmt(line)?;
             out.write_all(b"\n")
         });
     }
 
-    /// Adds text as it is.
+    /// Adds text: as it is, or what a terminal can be shown of it.
     pub(crate) fn text(&mut self, text: &str) {
+        let text = match self.is_terminal {
+            true => plain(text),
+            false => text.into(),
+        };
         self.attempt(|out| out.write_all(text.as_bytes()));
     }
 

@@ -4,12 +4,11 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
-use indelible::query::Page;
 
 use crate::failure::{Failure, complain};
 use crate::opening;
 use crate::output::Output;
-use crate::rows::Rows;
+use crate::rows::{Rows, tell_gone};
 
 /// Print the records that a query finds, newest first
 ///
@@ -46,7 +45,7 @@ pub(crate) fn run(arguments: &Query, output: &mut Output) -> Result<ExitCode, Fa
         let page = reader.query(&query)?;
         rows.print(&page.found, output)?;
         output.flush();
-        tell_gone(&page);
+        tell_gone(&page.gone);
         match page.next {
             Some(next) if arguments.all && !output.is_ended() => query = query.after(next),
             Some(next) => {
@@ -59,24 +58,4 @@ pub(crate) fn run(arguments: &Query, output: &mut Output) -> Result<ExitCode, Fa
         }
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn tell_gone(page: &Page) {
-    let gone = &page.gone;
-    if let Some(purged) = &gone.purged {
-        complain(format!(
-            "records {} to {} are purged",
-            purged.start,
-            purged.end.saturating_sub(1)
-        ));
-    }
-    if gone.erased > 0 {
-        complain(format!("erased records among them: {}", gone.erased));
-    }
-    if gone.personal_erased > 0 {
-        complain(format!(
-            "records without their personal data among them: {}",
-            gone.personal_erased
-        ));
-    }
 }

@@ -1,8 +1,11 @@
 //! Records as people look at them: rows of a table on a terminal, JSON Lines elsewhere.
 
-use indelible::query::Found;
+use std::ops::Range;
 
-use crate::failure::Failure;
+use indelible::Timestamp;
+use indelible::query::{Found, Gone};
+
+use crate::failure::{Failure, complain};
 use crate::output::Output;
 use crate::table::{Table, Title};
 
@@ -28,8 +31,7 @@ impl Rows {
         let found = found.into_iter();
         match &mut self.table {
             Some(table) => {
-                let rows: Result<Vec<_>, Failure> = found.map(row).collect();
-                table.print(rows?, output);
+                table.print(found.map(row), output);
             }
             None => {
                 for found in found {
@@ -43,34 +45,65 @@ impl Rows {
     }
 }
 
-fn row(found: &Found) -> Result<Vec<String>, Failure> {
+fn row(found: &Found) -> Vec<String> {
     let record = &found.record;
-    let event = record.event().map_err(|_| unreadable(found))?;
-    let event = event.ok_or_else(|| unreadable(found))?;
+    let shown = |time: Option<Timestamp>| {
+        let time = time.map(|time| time.to_string().chars().take(TIME_LENGTH).collect::<String>());
+        time.map(|time| time.replace('T', " ")).unwrap_or_default()
+    };
+    // One record that is not as this version knows them hides no other.
+    let Ok(Some(event)) = record.event() else {
+        let action = record.action();
+        return vec![
+            record.seq().to_string(),
+            shown(record.recorded_at()),
+            action.unwrap_or_default(),
+            "(unreadable)".to_owned(),
+        ];
+    };
     let fields = event.fields();
-    let time = fields.occurred_at.or(record.recorded_at());
-    let time = time.map(|time| time.to_string().chars().take(TIME_LENGTH).collect::<String>());
     let targets = fields
         .targets
         .iter()
         .map(|target| format!("{}:{}", target.target_type, target.id));
     let ip = fields.context.ip.map(|ip| ip.to_string());
     let reason = fields.reason.clone();
-    Ok(vec![
+    vec![
         record.seq().to_string(),
-        time.map(|time| time.replace('T', " ")).unwrap_or_default(),
+        shown(fields.occurred_at.or(record.recorded_at())),
         fields.action.to_string(),
         fields.outcome.to_string(),
         fields.actor.as_ref().map(|actor| actor.id.clone()).unwrap_or_default(),
         targets.collect::<Vec<_>>().join(" "),
         ip.unwrap_or_default(),
         reason.unwrap_or_default(),
-    ])
+    ]
 }
 
 fn unreadable(found: &Found) -> Failure {
     let seq = found.record.seq();
     Failure::new(format!("record {seq}: its event cannot be put together"))
+}
+
+/// Says on standard error what could not be found any more.
+pub(crate) fn tell_gone(gone: &Gone) {
+    if let Some(purged) = &gone.purged {
+        tell_purged(purged);
+    }
+    if gone.erased > 0 {
+        complain(format!("erased records among them: {}", gone.erased));
+    }
+    if gone.personal_erased > 0 {
+        complain(format!(
+            "records without their personal data among them: {}",
+            gone.personal_erased
+        ));
+    }
+}
+
+pub(crate) fn tell_purged(range: &Range<u64>) {
+    let last = range.end.saturating_sub(1);
+    complain(format!("records {} to {last} are purged", range.start));
 }
 
 const TITLES: &[Title] = &[

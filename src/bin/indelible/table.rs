@@ -3,6 +3,7 @@
 use console::{Term, measure_text_width, truncate_str};
 
 use crate::output::Output;
+use crate::plain::plain;
 
 /// A table that is printed some rows at a time. A column grows with what comes, and never shrinks; what has no room in
 /// the terminal is cut, from the right.
@@ -21,12 +22,15 @@ pub(crate) enum Title {
     Text(&'static str),
     /// Of numbers, which stand to the right.
     Number(&'static str),
+    /// Of bars, each as long as its cell says in thousandths of the room that is left; the last column.
+    Bar,
 }
 
 impl Title {
     fn text(self) -> &'static str {
         match self {
             Self::Text(text) | Self::Number(text) => text,
+            Self::Bar => "",
         }
     }
 }
@@ -55,10 +59,13 @@ impl Table {
     pub(crate) fn print(&mut self, rows: impl IntoIterator<Item = Vec<String>>, output: &mut Output) {
         let rows: Vec<Vec<String>> = rows
             .into_iter()
-            .map(|row| row.iter().map(|cell| shown(cell)).collect())
+            .map(|row| row.iter().map(|cell| in_a_line(cell)).collect())
             .collect();
         for row in &rows {
-            for (width, cell) in self.widths.iter_mut().zip(row) {
+            for ((width, title), cell) in self.widths.iter_mut().zip(self.titles).zip(row) {
+                if let Title::Bar = title {
+                    continue;
+                }
                 *width = measure_text_width(cell).min(CELL_MAX).max(*width);
             }
         }
@@ -75,42 +82,34 @@ impl Table {
     fn line(&self, cells: &[String]) -> String {
         let mut line = String::new();
         for ((title, width), cell) in self.titles.iter().zip(&self.widths).zip(cells) {
+            if let Title::Bar = title {
+                let room = self.room.saturating_sub(measure_text_width(&line)).min(BAR_MAX);
+                line.push_str(&"█".repeat(room * cell.parse().unwrap_or(0) / 1000));
+                continue;
+            }
             let cell = truncate_str(cell, *width, "…");
             let gap = " ".repeat(width.saturating_sub(measure_text_width(&cell)));
             match title {
                 Title::Number(_) => line.extend([&gap, &*cell, "  "]),
-                Title::Text(_) => line.extend([&*cell, &gap, "  "]),
+                _ => line.extend([&*cell, &gap, "  "]),
             }
         }
         truncate_str(line.trim_end(), self.room, "…").into_owned()
     }
 }
 
-/// Without what a terminal would take for a command.
-fn shown(text: &str) -> String {
-    let is_plain = |char: char| !char.is_control() && !is_directing(char);
-    if text.chars().all(is_plain) {
-        return text.to_owned();
-    }
-    let mut shown = String::new();
-    for char in text.chars() {
-        match is_plain(char) {
-            true => shown.push(char),
-            false => shown.extend(char.escape_default()),
-        }
-    }
-    shown
-}
-
-/// What changes the direction in which text is read.
-fn is_directing(char: char) -> bool {
-    matches!(char, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+/// In one line that commands nothing.
+fn in_a_line(cell: &str) -> String {
+    plain(cell).replace('\n', "\\n").replace('\t', "\\t")
 }
 
 const WIDTH_UNKNOWN: usize = 80;
 
 /// No column is wider.
 const CELL_MAX: usize = 48;
+
+/// No bar is longer.
+const BAR_MAX: usize = 40;
 
 #[cfg(test)]
 mod tests {
@@ -120,7 +119,7 @@ mod tests {
     fn a_row_fits_the_terminal_and_commands_nothing() {
         let mut table = Table::of_width(&[Title::Number("seq"), Title::Text("action"), Title::Text("actor")], 30);
         table.widths = vec![5, 12, 20];
-        let line = |cells: [&str; 3]| table.line(&cells.map(shown));
+        let line = |cells: [&str; 3]| table.line(&cells.map(in_a_line));
         assert_eq!(line(["7", "auth.login", "usr_1"]), "    7  auth.login    usr_1");
         assert_eq!(
             line(["12345", "auth.login.failed", "a name that is long"]),
@@ -129,7 +128,22 @@ mod tests {
         assert_eq!(line(["1", "日本語日本語日本語", "x"]), "    1  日本語日本…   x");
         assert_eq!(
             line(["1", "\u{1b}[31mred", "\u{202e}x\n"]),
-            "    1  \\u{1b}[31mr…  \\u{202e}…"
+            "    1  \\u001b[31mr…  \\u202ex\\n"
         );
+    }
+    #[test]
+    fn a_bar_has_the_room_that_is_left() {
+        let bar = |room, cells: [&str; 3]| {
+            let mut table = Table::of_width(&[Title::Text("value"), Title::Number("records"), Title::Bar], room);
+            table.widths = vec![10, 7, 0];
+            let line = table.line(&cells.map(in_a_line));
+            assert!(measure_text_width(&line) <= room);
+            line.matches('█').count()
+        };
+        assert_eq!(bar(31, ["usr_1", "7", "1000"]), 10);
+        assert_eq!(bar(31, ["usr_1", "3", "500"]), 5);
+        assert_eq!(bar(200, ["usr_1", "7", "1000"]), 40);
+        assert_eq!(bar(12, ["usr_1", "7", "1000"]), 0);
+        assert_eq!(bar(80, ["records", "records", ""]), 0);
     }
 }

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use clap::Args;
 use indelible::follow::Followed;
+use indelible::query::Order;
 use indelible::{LogReader, Query};
 
-use crate::failure::{Failure, complain};
+use crate::failure::Failure;
 use crate::opening;
 use crate::output::Output;
-use crate::rows::Rows;
+use crate::rows::{Rows, tell_gone, tell_purged};
 
 /// Print the last records, and with --follow each new one as soon as it is durable
 ///
@@ -59,12 +60,17 @@ pub(crate) fn run(arguments: &Tail, output: &mut Output) -> Result<ExitCode, Fai
         Some(from) => from,
         None if arguments.count == 0 => size(&reader)?,
         None => {
-            let page = reader.query(&arguments.query.clone().limit(arguments.count))?;
+            let last = arguments.query.clone().order(Order::NewestFirst);
+            let page = reader.query(&last.limit(arguments.count))?;
             rows.print(page.found.iter().rev(), output)?;
+            tell_gone(&page.gone);
             page.size
         }
     };
-    let mut follower = reader.follow(&arguments.query.clone().seq_from(from))?;
+    let Some(rest) = rest(&arguments.query, from) else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let mut follower = reader.follow(&rest)?;
     while !output.is_ended() {
         let next = match follower.next_within(Duration::ZERO)? {
             None if arguments.follow && !follower.is_ended() => {
@@ -76,15 +82,22 @@ pub(crate) fn run(arguments: &Tail, output: &mut Output) -> Result<ExitCode, Fai
         };
         match next {
             Some(Followed::Record(found)) => rows.print([&found], output)?,
-            Some(Followed::Purged(range)) => {
-                let last = range.end.saturating_sub(1);
-                complain(format!("records {} to {last} are purged", range.start));
-            }
+            Some(Followed::Purged(range)) => tell_purged(&range),
             None if !arguments.follow || follower.is_ended() => break,
             _ => {}
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What a query asks for from a record on; `None` where it ends before that.
+fn rest(query: &Query, from: u64) -> Option<Query> {
+    let begins_later = query.clone().seq_to(from).check().is_err();
+    if begins_later && from > 0 {
+        return Some(query.clone());
+    }
+    let rest = query.clone().seq_from(from);
+    rest.check().is_ok().then_some(rest)
 }
 
 fn size(reader: &LogReader) -> Result<u64, Failure> {

@@ -107,6 +107,71 @@ fn tail_prints_the_last_ones_and_follows() {
 }
 
 #[test]
+fn tail_keeps_to_the_range_and_the_order_of_a_log() {
+    let folder = Folder::new();
+    folder.append_good(LOGINS);
+    let tail = |arguments: &[&str]| seqs(&folder.good(&[&["tail", "audit"], arguments].concat()));
+    assert_eq!(tail(&["order=oldest", "-n", "2"]), [5, 6]);
+    assert_eq!(tail(&["seq_to=4", "-n", "2"]), [2, 3]);
+    assert_eq!(tail(&["seq_to=4", "--from", "2"]), [2, 3]);
+    assert_eq!(tail(&["seq_from=5", "--from", "2"]), [5, 6]);
+    assert!(tail(&["seq_from=9", "--from", "2"]).is_empty());
+    assert!(tail(&["seq_to=4", "--from", "9"]).is_empty());
+    // It ends where nothing more can come.
+    assert_eq!(tail(&["seq_to=4", "--follow", "-n", "1"]), [3]);
+    let log = indelible::AuditLog::builder(ORIGIN).key_file(folder.path("audit.key"));
+    let log = log.open(indelible::FileStore::new(folder.path("audit"))).unwrap();
+    log.erase_records([4..=4], "requested").unwrap();
+    drop(log);
+    let output = folder.run(&["tail", "audit", "seq_to=6", "-n", "3"]);
+    assert_eq!(seqs(&String::from_utf8_lossy(&output.stdout)), [2, 3, 5]);
+    assert_eq!(error_of(&output), "indelible: erased records among them: 1\n");
+}
+
+/// What a user chose as an id stands on the terminal of who looks for it.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_terminal_is_commanded_nothing() {
+    let folder = Folder::new();
+    let hostile = ["\\u001b[2J", "\u{9b}31m", "\u{7f}", "\u{202e}", "\u{2028}", "\u{200b}"];
+    let lines = hostile.map(|text| login(&format!("usr{text}x")));
+    folder.append_good(lines.concat());
+    let log = folder.path("audit").display().to_string();
+    for arguments in [
+        "query",
+        "query --json",
+        "cat",
+        "count --by actor_id",
+        "tail -n 50",
+        "tail -n 50 --json",
+    ] {
+        let (command, options) = arguments.split_once(' ').unwrap_or((arguments, ""));
+        let line = format!("{} {command} {log} {options}", env!("CARGO_BIN_EXE_indelible"));
+        let shown = std::process::Command::new("script")
+            .args(["-qec", &format!("stty rows 24 cols 400; {line}"), "/dev/null"])
+            .stdin(Stdio::null())
+            .output();
+        let Ok(shown) = shown else {
+            return eprintln!("SKIPPED: what a terminal is shown: script is not installed");
+        };
+        let shown = String::from_utf8(shown.stdout).unwrap();
+        assert!(
+            shown.contains("\\u202e") && shown.contains("\\u009b"),
+            "{arguments}: {shown}"
+        );
+        let is_safe = |char: char| matches!(char, '\r' | '\n') || !char.is_control();
+        assert!(shown.chars().all(is_safe), "{arguments}: {shown:?}");
+        assert!(
+            !shown.contains(['\u{202e}', '\u{2028}', '\u{200b}']),
+            "{arguments}: {shown:?}"
+        );
+        for line in shown.lines().filter(|line| line.starts_with('{')) {
+            serde_json::from_str::<Value>(line).unwrap();
+        }
+    }
+}
+
+#[test]
 fn erasing_by_query_and_by_id_says_what_and_who_has_it() {
     let folder = Folder::new();
     let alice =
