@@ -62,8 +62,8 @@
 //! - [`SigningKey`], [`Signer`], [`Checkpoint`], [`note`], [`merkle`]: the parts that the proof is made of, in the
 //!   formats of C2SP.
 //! - [`Error`] and [`ErrorKind`]: what went wrong, and what to do.
-//! - [`manual`]: [guarantees](manual::guarantees), [hosts](manual::hosts), [operators](manual::operators),
-//!   [auditors](manual::auditors).
+//! - [`manual`]: [guarantees](manual::guarantees), [hosts](manual::hosts), [readers](manual::readers),
+//!   [operators](manual::operators), [retention](manual::retention), [auditors](manual::auditors).
 //! - [`manual::format`] and [`manual::events`]: the log to the byte, and the fields of an event. FORMAT § and EVENTS §
 //!   in these docs are sections of theirs.
 //!

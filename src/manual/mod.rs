@@ -1,9 +1,11 @@
-//! How to use a log well, and what it is to the byte: chapters for hosts, operators and auditors, and the two documents
-//! that bind this crate. There is no code here.
+//! How to use a log well, and what it is to the byte: chapters for hosts, readers, operators and auditors, and the two
+//! documents that bind this crate. There is no code here.
 //!
 //! - [`guarantees`]: what an acknowledgement means, what verification detects, and what it cannot.
 //! - [`hosts`]: failing closed or open, async services, shutting down, rolling deployments, events that are written in
 //!   the transaction of the host's database, and the erasure of personal data.
+//! - [`readers`]: filters, pages, counts, following, history, what is held about a person, what purged and erased mean,
+//!   the command line.
 //! - [`auditors`]: how to verify a log, read its report, keep checkpoints and check the proof of one record.
 //! - [`operators`]: what stands on disk, keys and their rotation, the second place, backups, crashes, readiness,
 //!   platforms.
@@ -16,6 +18,7 @@ pub mod auditors;
 pub mod guarantees;
 pub mod hosts;
 pub mod operators;
+pub mod readers;
 pub mod retention;
 
 /// What a log is on disk and on the wire, and how anyone checks one, in any language. Normative: FORMAT § in these
