@@ -174,7 +174,7 @@ pub(super) fn guarded(cell: &str) -> Cow<'_, str> {
     let ends = cell.bytes().enumerate().filter(|(_, byte)| SEPARATORS.contains(byte));
     for begin in std::iter::once(0).chain(ends.map(|(at, _)| at + 1)) {
         let rest = cell.get(begin..).unwrap_or_default();
-        let formula = rest.trim_start_matches([' ', '"']);
+        let formula = rest.trim_start_matches(is_skipped);
         let is_formula = formula.starts_with(TRIGGERS) || begin == 0 && formula.starts_with(LEADING);
         if is_formula {
             let place = cell.len() - formula.len();
@@ -189,11 +189,18 @@ pub(super) fn guarded(cell: &str) -> Cow<'_, str> {
     }
 }
 
+/// What a spreadsheet may pass over before a formula: quotes, spaces of all kinds, and what has no width.
+fn is_skipped(char: char) -> bool {
+    char == '"' || char.is_whitespace() && !LEADING.contains(&char) || NO_WIDTH.contains(&char)
+}
+
 /// What a formula begins with, also in full width.
 const TRIGGERS: [char; 8] = ['=', '+', '-', '@', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}'];
 
 /// What is dropped, or ends a cell, before a formula at the beginning of one.
 const LEADING: [char; 4] = ['\t', '\r', '\n', '\0'];
+
+const NO_WIDTH: [char; 5] = ['\u{200b}', '\u{200c}', '\u{200d}', '\u{2060}', '\u{feff}'];
 
 /// What ends a cell elsewhere than in RFC 4180. Quotes hold a comma together everywhere.
 const SEPARATORS: [u8; 5] = *b";\t\r\n|";

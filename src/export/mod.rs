@@ -47,9 +47,11 @@
 //! `personal_data` is `present` or `erased`. A cell without a value is empty.
 //!
 //! A cell that a spreadsheet would take for a formula gets a `'` before it (OWASP, "CSV Injection"): one that begins with
-//! `=`, `+`, `-`, `@`, their full-width forms, tab, CR, LF or NUL. Within a cell the same is done behind `;`, `|`, tab,
-//! CR and LF, which end a cell for some spreadsheets. So guarded cells are not what the log holds, to the byte: what is
-//! to be read back by programs is JSON, or has [`Export::without_formula_guard`].
+//! `=`, `+`, `-`, `@`, their full-width forms, tab, CR, LF or NUL, also behind quotes, spaces and what has no width.
+//! Within a cell the same is done behind `;`, `|`, tab, CR and LF, which end a cell for some spreadsheets. So guarded
+//! cells are not what the log holds, to the byte: what is to be read back by programs is JSON, or has
+//! [`Export::without_formula_guard`]. No cell is cut: one of Excel holds 32,767 characters, and `metadata`, `changes`
+//! and `context` can have more.
 //!
 //! # Compressed
 //!
