@@ -125,15 +125,14 @@ impl<'a> Chain<'a> {
     /// All records of the range are there, but for those that the manifest says to be purged.
     fn is_complete(&self, end: u64) -> bool {
         let range = &self.manifest.range;
-        let purged = self
-            .manifest
-            .gone
-            .purged
-            .as_ref()
-            .map_or(range.start, |purged| purged.end);
+        let first = match &self.manifest.gone.purged {
+            Some(purged) if purged.start != range.start => return false,
+            Some(purged) => purged.end,
+            None => range.start,
+        };
         match self.records {
-            0 => range.is_empty() || purged >= range.end,
-            _ => self.first == purged.max(range.start) && end >= range.end,
+            0 => first >= range.end,
+            _ => self.first == first && end >= range.end,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One export to a destination, step by step: the data, the manifest's text, the manifest.
 
 use std::io;
+use std::path::Path;
 
 use super::compression::Packer;
 use super::manifest::{Manifest, ManifestFile};
@@ -70,14 +71,18 @@ impl<'a> Exporter<'a> {
         self.number = Some(number);
     }
 
-    /// Writes the data, durably, and the manifest's text.
-    pub(crate) fn write(&mut self) -> Result<Exported> {
+    /// Writes the data, durably, and the manifest's text. `open` reads a manifest that a key of the log has signed: no
+    /// other is followed.
+    pub(crate) fn write(&mut self, open: &mut dyn FnMut(&Path, &str) -> Result<Manifest>) -> Result<Exported> {
         let path = self.data.path.clone();
         let mut file = self.data.writer(self.goes_on)?;
         let exported = self.source.write_plan(self.export, &self.plan, &mut file, &path)?;
         let data = self.place.keep(&self.name, &mut self.data, &exported)?;
         let origin = self.source.checkpoint.checkpoint().origin().clone();
-        let (number, previous) = self.place.next(&origin)?;
+        let (number, previous) = match self.place.newest(&origin)? {
+            Some((address, note)) => (open(&address, &note)?.number + 1, Hash::of(note.as_bytes())),
+            None => (0, Hash::ZERO),
+        };
         if self.number.is_some_and(|expected| expected != number) {
             let ahead = io::Error::new(io::ErrorKind::AlreadyExists, "another export got ahead");
             return Err(Error::export("write", &path, ahead));

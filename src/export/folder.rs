@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use super::Exported;
 use super::place::{Finished, MANIFEST, NewFile, Place, read_manifest};
 use crate::error::{Cause, Error, Result};
-use crate::hash::Hash;
 use crate::note::{NOTE_BYTES_MAX, Origin};
 
 /// A folder that nobody else exports into meanwhile.
@@ -85,14 +84,14 @@ impl Place for Folder {
         Ok(name.to_owned())
     }
 
-    fn next(&mut self, origin: &Origin) -> Result<(u64, Hash)> {
-        let mut newest: Option<(u64, Hash)> = None;
+    fn newest(&mut self, origin: &Origin) -> Result<Option<(PathBuf, String)>> {
+        let mut newest = None;
         self.manifests(0, &mut |path, note| {
             let manifest = read_manifest(path, note, origin)?;
-            newest = newest.max(Some((manifest.number, Hash::of(note.as_bytes()))));
+            newest = std::mem::take(&mut newest).max(Some((manifest.number, path.to_owned(), note.to_owned())));
             Ok(())
         })?;
-        Ok(newest.map_or((0, Hash::ZERO), |(number, hash)| (number + 1, hash)))
+        Ok(newest.map(|(_, path, note)| (path, note)))
     }
 
     fn publish(&mut self, export: &Finished<'_>, data: &mut NewFile) -> Result<[PathBuf; 2]> {
@@ -159,7 +158,8 @@ pub(super) fn names(folder: &Path) -> Result<Vec<String>> {
     let failed = |error| Error::export("list", folder, error);
     let mut names = Vec::new();
     for entry in fs::read_dir(folder).map_err(failed)? {
-        names.extend(entry.map_err(failed)?.file_name().into_string());
+        // One that is no text is seen, if not to be opened.
+        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
     }
     names.sort_unstable();
     Ok(names)

@@ -110,18 +110,26 @@ impl Manifest {
     ///
     /// [`ManifestError`] says what breaks its form, or that no such key signed it.
     pub fn open(note: &str, vkeys: &[VerifierKey]) -> Result<Self, ManifestError> {
+        Self::open_signed(note, vkeys).map(|(manifest, _)| manifest)
+    }
+
+    /// The same, with the key that signed it.
+    pub(super) fn open_signed<'a>(
+        note: &str,
+        vkeys: &'a [VerifierKey],
+    ) -> Result<(Self, &'a VerifierKey), ManifestError> {
         let opened = Note::parse(note)?.open(vkeys)?;
         let manifest = Self::from_text(opened.text)?;
-        let signer = vkeys.iter().find(|key| {
-            let mut verified = opened.verified.iter();
-            verified.any(|signature| signature.names(key))
-        });
-        match signer.map(VerifierKey::name) {
-            Some(signer) if *signer != manifest.origin => Err(ManifestError::Origin {
+        let has_signed = |key: &&VerifierKey| opened.verified.iter().any(|signature| signature.names(key));
+        let mut signers = vkeys.iter().filter(has_signed);
+        let signer = signers.clone().find(|signer| *signer.name() == manifest.origin);
+        match (signer, signers.next()) {
+            (Some(signer), _) => Ok((manifest, signer)),
+            (None, Some(other)) => Err(ManifestError::Origin {
                 found: manifest.origin,
-                signer: signer.clone(),
+                signer: other.name().clone(),
             }),
-            _ => Ok(manifest),
+            (None, None) => Err(OpenError::Unverified.into()),
         }
     }
 

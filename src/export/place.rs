@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use super::Exported;
 use super::manifest::Manifest;
 use crate::error::{Error, Result};
-use crate::hash::Hash;
 use crate::json::INTEGER_MAX;
 use crate::note::Origin;
 
@@ -30,12 +29,12 @@ pub(crate) trait Place: fmt::Debug {
     /// Makes the data durable, and gives the name that it has there.
     fn keep(&mut self, name: &str, data: &mut NewFile, exported: &Exported) -> Result<String>;
 
-    /// The number and the `previous` of the next manifest.
+    /// The newest manifest, as a text with its address. Whoever signed it, its number is the highest.
     ///
     /// # Errors
     ///
-    /// Where the newest one is of another log, or none.
-    fn next(&mut self, origin: &Origin) -> Result<(u64, Hash)>;
+    /// Where one that is read is of another log, or none.
+    fn newest(&mut self, origin: &Origin) -> Result<Option<(PathBuf, String)>>;
 
     /// Puts the manifest of a data file in its place: whole or not at all, and only where there is none. Gives its
     /// address, and that of the data.
@@ -105,7 +104,7 @@ impl Write for Writer<'_> {
     }
 }
 
-/// Reads a manifest that stands at a destination, and checks that it is of this log.
+/// Reads a manifest that stands at a destination, and checks that it is of this log. Who signed it is not looked at.
 pub(super) fn read_manifest(address: &Path, note: &str, origin: &Origin) -> Result<Manifest> {
     let damaged = |problem: String| Error::damaged(address.display().to_string(), None, problem);
     let manifest = Manifest::unverified(note).map_err(|error| damaged(error.to_string()))?;
@@ -120,7 +119,7 @@ pub(super) fn read_manifest(address: &Path, note: &str, origin: &Origin) -> Resu
 }
 
 /// The log is closing.
-pub(super) fn given_up() -> io::Error {
+pub(crate) fn given_up() -> io::Error {
     io::Error::other("it was given up, because the log is closing")
 }
 

@@ -1,13 +1,14 @@
 //! How far a series of exports has come: what the manifests at its destination cover, from record 0 on without a gap.
 //!
 //! The manifests are the position. A file beside the log only remembers it, so that not all of them are read each
-//! time, and is right or useless whatever crash comes between an export and it: it names the manifest that it was made
-//! from, by number and hash, and is believed where that stands at the destination as it says.
+//! time, and is right or useless whatever becomes of it: it names the manifest whose range ends there, by number and
+//! hash, and is believed where that stands at the destination and says so.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use super::folder::read_note;
 use super::manifest::Manifest;
@@ -33,8 +34,10 @@ pub(crate) struct Position {
     pub(crate) seq: u64,
     /// When the last export began.
     pub(crate) exported_at: Option<Timestamp>,
-    /// The newest manifest that it was learned from: its number, and the hash of its file.
+    /// The manifest of the series whose range ends there: its number, and the hash of its file.
     pub(crate) manifest: Option<(u64, Hash)>,
+    /// The number of the next manifest, whatever it is of. It is not remembered.
+    pub(crate) next: u64,
 }
 
 impl Series {
@@ -43,10 +46,10 @@ impl Series {
         let query = &self.export.query;
         let wrong = |problem: &str| Error::configuration("export_every", problem);
         query.check_unpaged().map_err(|error| wrong(&error.to_string()))?;
-        match query.filter == query.filter.clone().without_range() {
+        match query.filter == query.filter.clone().without_range().at(SystemTime::UNIX_EPOCH) {
             true => Ok(()),
             false => Err(wrong(
-                "each export has a range of its own: the query takes neither seq_from nor seq_to",
+                "each export has a range of its own: the query takes neither seq_from nor seq_to nor last",
             )),
         }
     }
@@ -106,60 +109,69 @@ impl Series {
         open: &mut dyn FnMut(&Path, &str) -> Result<Manifest>,
     ) -> Result<Position> {
         let mut place = self.destination.open(goes_on)?;
-        let from = known.manifest.map_or(0, |(number, _)| number);
-        let (mut learned, mut is_known) = (Learned::default(), known.manifest.is_none());
-        place.manifests(from, &mut |address, note| {
-            let hash = Hash::of(note.as_bytes());
-            match known.manifest.is_some_and(|(_, known)| known == hash) {
-                true => is_known = true,
-                false => learned.take(self, &open(address, note)?, hash),
-            }
-            Ok(())
-        })?;
-        if is_known {
-            return learned.after(known.clone(), size);
+        let mut learn = |from: u64| -> Result<Learned> {
+            let mut learned = Learned::default();
+            place.manifests(from, &mut |address, note| {
+                learned.take(self, &open(address, note)?, Hash::of(note.as_bytes()));
+                Ok(())
+            })?;
+            Ok(learned)
+        };
+        let learned = learn(known.manifest.map_or(0, |(number, _)| number))?;
+        match known.manifest {
+            Some(manifest) if learned.says(manifest, known.seq) => learned.after(known.seq, size),
+            // What does not stand there, or does not say so, counts for nothing.
+            Some((1.., _)) => learn(0)?.after(0, size),
+            _ => learned.after(0, size),
         }
-        // The manifest that is known does not stand there any more: what does is all that counts.
-        let mut learned = Learned::default();
-        place.manifests(0, &mut |address, note| {
-            learned.take(self, &open(address, note)?, Hash::of(note.as_bytes()));
-            Ok(())
-        })?;
-        learned.after(Position::default(), size)
     }
 }
 
 /// What manifests say.
 #[derive(Debug, Default)]
 struct Learned {
-    ranges: Vec<(u64, u64)>,
-    exported_at: Option<Timestamp>,
-    newest: Option<(u64, Hash)>,
+    /// The ranges of the series: where each begins and ends, and its manifest.
+    ranges: Vec<(u64, u64, (u64, Hash))>,
+    /// When the last of them began, by its number.
+    exported_at: Option<(u64, Timestamp)>,
+    next: u64,
 }
 
 impl Learned {
     fn take(&mut self, series: &Series, manifest: &Manifest, hash: Hash) {
+        let Manifest { number, ref range, .. } = *manifest;
         if series.has(manifest) {
-            self.ranges.push((manifest.range.start, manifest.range.end));
-            self.exported_at = self.exported_at.max(Some(manifest.created_at));
+            self.ranges.push((range.start, range.end, (number, hash)));
+            self.exported_at = self.exported_at.max(Some((number, manifest.created_at)));
         }
-        self.newest = self.newest.max(Some((manifest.number, hash)));
+        self.next = self.next.max(number.saturating_add(1));
+    }
+
+    /// Whether this manifest is there, and its range ends here.
+    fn says(&self, manifest: (u64, Hash), seq: u64) -> bool {
+        self.ranges
+            .iter()
+            .any(|(_, end, said)| (*said, *end) == (manifest, seq))
     }
 
     /// The position that they lead to from another one.
-    fn after(mut self, mut position: Position, size: u64) -> Result<Position> {
+    fn after(mut self, seq: u64, size: u64) -> Result<Position> {
+        let mut position = Position {
+            seq,
+            exported_at: self.exported_at.map(|(_, exported_at)| exported_at),
+            manifest: None,
+            next: self.next,
+        };
         self.ranges.sort_unstable();
-        for (start, end) in self.ranges {
-            if start <= position.seq {
-                position.seq = position.seq.max(end);
+        for (start, end, manifest) in self.ranges {
+            if start <= position.seq && end >= position.seq {
+                (position.seq, position.manifest) = (end, Some(manifest));
             }
         }
         if position.seq > size {
             let problem = format!("records up to {} are exported, of a log of {size}", position.seq);
             return Err(Error::configuration("export_every", problem));
         }
-        position.exported_at = position.exported_at.max(self.exported_at);
-        position.manifest = position.manifest.max(self.newest);
         Ok(position)
     }
 }

@@ -2,6 +2,7 @@
 
 #![warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use super::Format;
@@ -17,14 +18,14 @@ use crate::note::VerifierKey;
 
 /// Verifies a folder of exports, or one manifest and its files, under vkeys that were got from outside.
 ///
-/// Each manifest must be signed by one of the keys, and so must its checkpoint; each file must be there and have the
+/// Each manifest must be signed by one of the keys, and its checkpoint by the same; each file must be there and have the
 /// bytes that its manifest says; in JSON Lines each record must be in the tree of the checkpoint, and the lines of a
-/// range must hold all of them. In a folder, the manifests must follow each other without a gap. What is wrong is in the
-/// report. Memory does not grow with the files, nor with what they unpack to: what is compressed is unpacked only to check
+/// range must hold all of them. In a folder, the manifests must follow each other without a gap, and none may be signed
+/// by a key that another one has replaced before (FORMAT §6). What is wrong is in the report. Memory does not grow with the files, nor with what they unpack to: what is compressed is unpacked only to check
 /// lines, up to the first that is wrong, and not to more of them than a file of its size can hold.
 ///
-/// That nobody signed a second export of other content is not shown: compare the checkpoint with one that was kept
-/// elsewhere.
+/// That nobody signed a second export of other content is not shown, nor that manifests are gone before the first
+/// ([`ExportReport::first_number`]) or behind the last one: compare the checkpoint with one that was kept elsewhere.
 ///
 /// # Errors
 ///
@@ -49,7 +50,7 @@ pub fn verify_export(path: impl AsRef<Path>, vkeys: &[VerifierKey]) -> Result<Ex
         vkeys,
         report: ExportReport::default(),
         chain: Vec::new(),
-        named: Vec::new(),
+        named: HashSet::new(),
     };
     let about = std::fs::metadata(path).map_err(|error| Error::export("read", path, error))?;
     if !about.is_dir() {
@@ -79,10 +80,18 @@ pub fn verify_export(path: impl AsRef<Path>, vkeys: &[VerifierKey]) -> Result<Ex
 struct Run<'a> {
     vkeys: &'a [VerifierKey],
     report: ExportReport,
-    /// The number, the hash, the `previous` and the name of each manifest.
-    chain: Vec<(u64, Hash, Hash, String)>,
+    chain: Vec<Link<'a>>,
     /// The files that manifests name.
-    named: Vec<String>,
+    named: HashSet<String>,
+}
+
+/// A manifest among those of its folder.
+struct Link<'a> {
+    number: u64,
+    hash: Hash,
+    previous: Hash,
+    name: String,
+    signer: &'a VerifierKey,
 }
 
 impl Run<'_> {
@@ -92,8 +101,8 @@ impl Run<'_> {
 
     fn manifest(&mut self, folder: &Path, name: &str, note: &str) {
         self.report.manifests += 1;
-        let manifest = match Manifest::open(note, self.vkeys) {
-            Ok(manifest) => manifest,
+        let (manifest, signer) = match Manifest::open_signed(note, self.vkeys) {
+            Ok(opened) => opened,
             Err(error) => {
                 let kind = match error {
                     ManifestError::Signature(_) => Kind::BadSignature,
@@ -103,9 +112,14 @@ impl Run<'_> {
                 return self.find(kind, name, error.to_string());
             }
         };
-        let (number, hash) = (manifest.number, Hash::of(note.as_bytes()));
-        self.chain.push((number, hash, manifest.previous, name.to_owned()));
-        self.checkpoint(&manifest, name);
+        self.chain.push(Link {
+            number: manifest.number,
+            hash: Hash::of(note.as_bytes()),
+            previous: manifest.previous,
+            name: name.to_owned(),
+            signer,
+        });
+        self.checkpoint(&manifest, signer, name);
         let gone = &manifest.gone;
         let purged = gone
             .purged
@@ -117,33 +131,25 @@ impl Run<'_> {
         report.personal_erased = report.personal_erased.saturating_add(gone.personal_erased);
         for file in &manifest.files {
             self.report.records = self.report.records.saturating_add(file.records);
-            self.named.push(file.name.clone());
+            self.named.insert(file.name.clone());
             self.file(folder, &manifest, file);
         }
     }
 
-    fn checkpoint(&mut self, manifest: &Manifest, name: &str) {
+    fn checkpoint(&mut self, manifest: &Manifest, signer: &VerifierKey, name: &str) {
         let signed = &manifest.checkpoint;
         let checkpoint = signed.checkpoint();
         if *checkpoint.origin() != manifest.origin {
             let problem = format!("the checkpoint is of {}", checkpoint.origin());
             return self.find(Kind::WrongOrigin, name, problem);
         }
-        let mut refused = None;
-        for key in self.vkeys {
-            match signed.verify(key) {
-                Ok(_) => {
-                    let newest = self.report.checkpoint.get_or_insert_with(|| signed.clone());
-                    if newest.checkpoint().size() < checkpoint.size() {
-                        *newest = signed.clone();
-                    }
-                    return;
-                }
-                Err(error) => refused = refused.or(Some(error)),
-            }
+        if let Err(error) = signed.verify(signer) {
+            return self.find(Kind::BadSignature, name, format!("its checkpoint: {error}"));
         }
-        let error = refused.map(|error| error.to_string()).unwrap_or_default();
-        self.find(Kind::BadSignature, name, format!("its checkpoint: {error}"));
+        let newest = self.report.checkpoint.get_or_insert_with(|| signed.clone());
+        if newest.checkpoint().size() < checkpoint.size() {
+            *newest = signed.clone();
+        }
     }
 
     fn file(&mut self, folder: &Path, manifest: &Manifest, file: &ManifestFile) {
@@ -184,33 +190,37 @@ impl Run<'_> {
     /// Whether the manifests of a folder follow each other.
     fn follow(&mut self) {
         let mut chain = std::mem::take(&mut self.chain);
-        chain.sort_unstable();
-        self.report.first_number = chain.first().map(|(number, ..)| *number);
+        chain.sort_unstable_by(|a, b| (a.number, a.hash, &a.name).cmp(&(b.number, b.hash, &b.name)));
+        self.report.first_number = chain.first().map(|first| first.number);
+        let mut replaced = Vec::new();
         for pair in chain.windows(2) {
-            let [(before, hash, ..), (number, _, previous, name)] = pair else {
-                continue;
-            };
-            if number == before {
-                self.find(
-                    Kind::BrokenChain,
-                    name,
-                    format!("another manifest has the number {number}"),
-                );
-            } else if *number != before + 1 {
-                let problem = format!("the manifests from number {} to {} are missing", before + 1, number - 1);
-                self.find(Kind::MissingManifest, name, problem);
-            } else if previous != hash {
-                self.find(
-                    Kind::BrokenChain,
-                    name,
-                    format!("it does not name the manifest {before} as it stands"),
-                );
+            let [before, link] = pair else { continue };
+            let (last, number) = (before.number, link.number);
+            if number == last {
+                let problem = format!("another manifest has the number {number}");
+                self.find(Kind::BrokenChain, &link.name, problem);
+            } else if number - last > 1 {
+                let problem = format!("the manifests from number {} to {} are missing", last + 1, number - 1);
+                self.find(Kind::MissingManifest, &link.name, problem);
+            } else if link.previous != before.hash {
+                let problem = format!("it does not name the manifest {last} as it stands");
+                self.find(Kind::BrokenChain, &link.name, problem);
+            }
+            if link.signer != before.signer {
+                replaced.push(before.signer);
+            }
+            if replaced.contains(&link.signer) {
+                let problem = "it is signed by a key that another one has replaced before";
+                self.find(Kind::BadSignature, &link.name, problem);
             }
         }
         match chain.first() {
-            Some((0, _, previous, name)) if *previous != Hash::ZERO => {
-                let name = name.clone();
-                self.find(Kind::BrokenChain, &name, "it is the first, and names one before it");
+            Some(first) if first.number == 0 && first.previous != Hash::ZERO => {
+                self.find(
+                    Kind::BrokenChain,
+                    &first.name,
+                    "it is the first, and names one before it",
+                );
             }
             _ => {}
         }

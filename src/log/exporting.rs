@@ -1,13 +1,14 @@
 //! Exports of an open log: signed and recorded.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::shared::Shared;
+use super::signers::Signers;
 use super::work::{call_host, check_not_at_work};
 use super::{AuditLog, own};
-use crate::error::{Cause, Result};
+use crate::error::{Cause, Error, Result};
 use crate::export::{Destination, Export, Exported, ExportedFiles, Exporter, Source};
 
 impl AuditLog {
@@ -98,7 +99,13 @@ impl Shared {
         if let Some(number) = number {
             exporter.expect_number(number);
         }
-        let exported = exporter.write()?;
+        // From here on nobody else exports there: no manifest of a former key follows one of the key after it.
+        if self.vkey() != *signer.vkey() {
+            let rotated = io::Error::new(io::ErrorKind::Interrupted, "the log's key was rotated meanwhile");
+            return Err(Error::export("begin", Path::new(&to.to_string()), rotated));
+        }
+        let mut signers = Signers::new(self);
+        let exported = exporter.write(&mut |address, note| signers.open(address, note))?;
         let sign = || crate::note::sign(exporter.manifest_text(), &[signer.signer.as_ref()]).map_err(Cause::Signer);
         let note = call_host("the signer", || Ok(sign()?))?;
         exporter.check(&note, signer.vkey())?;

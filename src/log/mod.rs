@@ -30,6 +30,7 @@ mod rotation;
 mod schedule;
 mod selection;
 mod shared;
+mod signers;
 mod ticket;
 mod tree;
 mod turn;

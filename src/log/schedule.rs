@@ -7,13 +7,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::shared::Shared;
+use super::signers::Signers;
 use crate::error::{Error, Result};
+use crate::export::Every;
 use crate::export::position::{Position, Series};
-use crate::export::{Every, Manifest};
-use crate::note::VerifierKey;
-use crate::query::{Order, Query};
-use crate::reader::LogReader;
-use crate::record::Record;
 use crate::timestamp::Timestamp;
 
 /// How far the exports of a series have come: see [`Builder::export_every`](crate::Builder::export_every).
@@ -201,7 +198,8 @@ impl Scheduled {
     }
 
     fn export_due(&self, shared: &Shared) -> Result<()> {
-        if !self.is_due(shared.options.clock.now()) || self.state().position.seq >= size(shared) {
+        // Where the position is beyond the log, what is remembered is wrong.
+        if !self.is_due(shared.options.clock.now()) || self.state().position.seq == size(shared) {
             return Ok(());
         }
         self.learn(shared)?;
@@ -210,8 +208,8 @@ impl Scheduled {
         if !self.is_due(shared.options.clock.now()) || from >= to {
             return Ok(());
         }
-        let number = position.manifest.map_or(0, |(number, _)| number + 1);
-        shared.export(&self.series.export(from, to), &self.series.destination, Some(number))?;
+        let export = self.series.export(from, to);
+        shared.export(&export, &self.series.destination, Some(position.next))?;
         self.learn(shared)?;
         let mut state = self.state();
         state.exports += 1;
@@ -219,19 +217,20 @@ impl Scheduled {
         Ok(())
     }
 
-    /// Whether a period has ended since the last export began.
+    /// Whether a period has ended since the last export began. Where that is more than a period ahead, the clock was set
+    /// back since, and what it will be then is not waited for.
     fn is_due(&self, now: SystemTime) -> bool {
         let period = |at: Timestamp| at.unix_micros().div_euclid(self.every.micros());
-        let exported_at = self.state().position.exported_at;
-        exported_at.is_none_or(|exported_at| period(exported_at) < period(now.into()))
+        let (exported_at, now) = (self.state().position.exported_at.map(period), period(now.into()));
+        exported_at.is_none_or(|exported_at| exported_at < now || exported_at > now + 1)
     }
 
     /// Asks the destination how far it has come, and remembers that.
     fn learn(&self, shared: &Shared) -> Result<()> {
         let known = self.state().position.clone();
-        let mut keys = Keys::new(shared);
+        let mut signers = Signers::new(shared);
         let goes_on = || !shared.is_closing();
-        let mut open = |address: &Path, note: &str| keys.open(address, note);
+        let mut open = |address: &Path, note: &str| signers.open(address, note);
         let position = self.series.learn(&known, size(shared), &goes_on, &mut open)?;
         if position != known {
             if let Some(folder) = shared.store.folder() {
@@ -247,67 +246,6 @@ impl Scheduled {
 fn size(shared: &Shared) -> u64 {
     let newest = shared.follow.newest();
     newest.map_or(0, |newest| newest.checkpoint().size())
-}
-
-/// The keys that may have signed a manifest: the one in force and, once one is met that it did not sign, those that
-/// the log's rotations name.
-struct Keys<'a> {
-    shared: &'a Shared,
-    known: Vec<VerifierKey>,
-    are_all: bool,
-}
-
-impl<'a> Keys<'a> {
-    fn new(shared: &'a Shared) -> Self {
-        Self {
-            shared,
-            known: vec![shared.vkey()],
-            are_all: false,
-        }
-    }
-
-    fn open(&mut self, address: &Path, note: &str) -> Result<Manifest> {
-        let mut opened = Manifest::open(note, &self.known);
-        if opened.is_err() && !self.are_all {
-            self.find_all()?;
-            opened = Manifest::open(note, &self.known);
-        }
-        opened.map_err(|error| {
-            let problem = format!("no key of this log signed it: {error}");
-            Error::damaged(address.display().to_string(), None, problem)
-        })
-    }
-
-    fn find_all(&mut self) -> Result<()> {
-        self.are_all = true;
-        for kept in self.shared.store.kept_rotations()? {
-            let line = kept.content.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            Record::from_line(line).iter().for_each(|rotation| self.add(rotation));
-        }
-        let reader = LogReader::of(self.shared.store.clone(), self.shared.indexes.clone());
-        let mut query = Query::new()
-            .action(crate::action::AUDIT_LOG_SIGNING_KEY_ROTATED)
-            .order(Order::OldestFirst)
-            .limit(1000);
-        loop {
-            let page = reader.query(&query)?;
-            page.found.iter().for_each(|found| self.add(&found.record));
-            match page.next {
-                Some(next) => query = query.after(next),
-                None => return Ok(()),
-            }
-        }
-    }
-
-    /// Adds those that a rotation names.
-    fn add(&mut self, rotation: &Record) {
-        let named = ["old", "new"].map(|key| rotation.metadata_text(key)?.parse().ok());
-        for key in named.into_iter().flatten() {
-            if !self.known.contains(&key) {
-                self.known.push(key);
-            }
-        }
-    }
 }
 
 /// How long to wait after so many failures: twice as long each time, and of that a random part from the half on.

@@ -19,6 +19,7 @@ mod export;
 #[cfg(all(feature = "gzip", feature = "compress"))]
 mod export_compressed;
 mod export_folder;
+mod export_forged;
 mod follow;
 mod foreign;
 mod holds;
@@ -35,6 +36,7 @@ mod rotation;
 mod rules;
 mod scene;
 mod schedule;
+mod schedule_faults;
 mod scribe;
 mod segments;
 mod signer;

@@ -12,16 +12,16 @@ use crate::clock::Hand;
 use crate::export::*;
 use crate::scene::*;
 
-const HOUR: Duration = Duration::from_secs(3600);
+pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 
-struct World {
-    scene: Scene,
-    clock: Hand,
-    out: PathBuf,
+pub(crate) struct World {
+    pub(crate) scene: Scene,
+    pub(crate) clock: Hand,
+    pub(crate) out: PathBuf,
 }
 
 impl World {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let scene = Scene::new();
         let out = scene.root().join("out");
         let clock = Hand::new();
@@ -37,11 +37,11 @@ impl World {
         builder.open(FileStore::new(self.scene.folder())).expect("opens")
     }
 
-    fn open(&self) -> AuditLog {
+    pub(crate) fn open(&self) -> AuditLog {
         self.open_every(Every::Hour)
     }
 
-    fn remembered(&self) -> PathBuf {
+    pub(crate) fn remembered(&self) -> PathBuf {
         list(&self.scene.folder().join("exports")).remove(0)
     }
 
@@ -56,7 +56,7 @@ impl World {
 
     /// Each record is exported once, up to the position.
     #[track_caller]
-    fn check(&self, log: &AuditLog) {
+    pub(crate) fn check(&self, log: &AuditLog) {
         let mut next = 0;
         for range in self.ranges() {
             assert_eq!(range.start, next, "{:?}", self.ranges());
@@ -309,5 +309,7 @@ fn a_series_that_is_none_is_refused() {
     };
     refused(&["seq_from=3"]);
     refused(&["seq_to=3"]);
+    // Its manifests would name another time each.
+    refused(&["last=24h"]);
     refused(&["", ""]);
 }

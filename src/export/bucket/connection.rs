@@ -9,21 +9,21 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::Duration;
 
-use object_store::ObjectStore;
+use object_store::{GetResult, ObjectStore};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, Result};
 use crate::export::place::{GoesOn, given_up};
 
 /// A thread with a client. It ends when this is dropped, and what it was asked for is done.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     jobs: Sender<Job>,
 }
 
 type Job = Box<dyn FnOnce(&Runtime, &Arc<dyn ObjectStore>) + Send>;
 
 /// What a bucket is asked for.
-pub(super) type Asked<T> = Pin<Box<dyn Future<Output = object_store::Result<T>>>>;
+pub(crate) type Asked<T> = Pin<Box<dyn Future<Output = object_store::Result<T>>>>;
 
 impl Connection {
     /// Starts the thread, and makes the client there.
@@ -59,7 +59,7 @@ impl Connection {
     }
 
     /// Has the thread do something, and waits for it as long as it is wanted. An error names `action` and `address`.
-    pub(super) fn ask<T: Send + 'static>(
+    pub(crate) fn ask<T: Send + 'static>(
         &self,
         (action, address): (&'static str, &Path),
         goes_on: GoesOn<'_>,
@@ -89,6 +89,18 @@ impl fmt::Debug for Connection {
     }
 }
 
+/// What is answered, where it has at most so many bytes.
+pub(crate) async fn bounded(found: GetResult, most: usize) -> object_store::Result<Vec<u8>> {
+    if found.meta.size > u64::try_from(most).unwrap_or(u64::MAX) {
+        let problem = format!("{} has more than {most} bytes", found.meta.location);
+        return Err(object_store::Error::Generic {
+            store: "bucket",
+            source: problem.into(),
+        });
+    }
+    Ok(found.bytes().await?.to_vec())
+}
+
 fn started(error: io::Error) -> Error {
     Error::export("start a thread for", Path::new("a bucket"), error)
 }
@@ -98,7 +110,7 @@ fn refusal(error: object_store::Error) -> io::Error {
     use object_store::Error as Refusal;
     let kind = match &error {
         Refusal::NotFound { .. } => io::ErrorKind::NotFound,
-        Refusal::AlreadyExists { .. } => io::ErrorKind::AlreadyExists,
+        Refusal::AlreadyExists { .. } | Refusal::Precondition { .. } => io::ErrorKind::AlreadyExists,
         Refusal::PermissionDenied { .. } | Refusal::Unauthenticated { .. } => io::ErrorKind::PermissionDenied,
         _ => io::ErrorKind::Other,
     };

@@ -11,7 +11,10 @@
 //!
 //! There are no locks in a bucket. What makes each export one, whoever else exports there:
 //!
-//! 1. The data is uploaded under a name that holds its hash: what could ever be written over it is the same bytes.
+//! 1. The data is uploaded under a name that holds its hash. Up to 8 MiB it is created in one request, and only where
+//!    there is nothing. What is larger goes in parts, and those cannot be bound to that: two that upload it at a time, or
+//!    one that tries again after a crash, write the same bytes under the same name. Whatever else has the name, as its
+//!    length shows, is an error and stays.
 //! 2. The manifest is created under its number, and only where there is none (`If-None-Match: *`; Google:
 //!    `x-goog-if-generation-match: 0`). Of two that export at a time, one has the number; the other gets an error, and
 //!    when it tries again finds what the first one did. So the chain of manifests never forks.

@@ -5,15 +5,14 @@ use std::io::{self, Read, Seek};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 
-use object_store::{GetResult, ObjectStoreExt, PutMode, PutOptions, PutPayload};
+use object_store::{ObjectStoreExt, PutMode, PutOptions, PutPayload};
 
 use super::Bucket;
-use super::connection::Connection;
+use super::connection::{Connection, bounded};
 use crate::error::{Cause, Error, Result};
 use crate::export::Exported;
 use crate::export::manifest::Manifest;
 use crate::export::place::{Finished, GoesOn, MANIFEST, NewFile, Place, given_up, read_manifest};
-use crate::hash::Hash;
 use crate::note::{NOTE_BYTES_MAX, Origin};
 
 /// A bucket, for one export. Others may export into it meanwhile.
@@ -80,7 +79,7 @@ impl<'a> BucketPlace<'a> {
         let name = name_of(number);
         let (address, location) = (self.bucket.address(&name), self.location(&name));
         let note = self.connection.ask(("read", &address), self.goes_on.0, move |client| {
-            Box::pin(async move { bounded(client.get(&location).await?).await })
+            Box::pin(async move { bounded(client.get(&location).await?, NOTE_BYTES_MAX).await })
         })?;
         let note = String::from_utf8(note)
             .map_err(|error| Error::damaged(address.display().to_string(), None, error.to_string()))?;
@@ -98,10 +97,10 @@ impl<'a> BucketPlace<'a> {
         })
     }
 
-    /// How many bytes something has; `None` where it is not there.
-    fn length(&self, name: &str) -> Result<Option<u64>> {
+    /// Whether data is there: nobody but an export gives this name, and what has it has so many bytes.
+    fn is_there(&self, name: &str, bytes: u64) -> Result<bool> {
         let (address, location) = (self.bucket.address(name), self.location(name));
-        self.connection.ask(("read", &address), self.goes_on.0, move |client| {
+        let length = self.connection.ask(("read", &address), self.goes_on.0, move |client| {
             Box::pin(async move {
                 match client.head(&location).await {
                     Ok(object) => Ok(Some(object.size)),
@@ -109,10 +108,18 @@ impl<'a> BucketPlace<'a> {
                     Err(error) => Err(error),
                 }
             })
-        })
+        })?;
+        match length {
+            Some(length) if length != bytes => {
+                let problem = format!("it has {length} bytes, where an export of {bytes} is due");
+                Err(Error::damaged(address.display().to_string(), None, problem))
+            }
+            length => Ok(length.is_some()),
+        }
     }
 
-    /// Uploads a file of so many bytes, in constant memory. What could stand there has the same content.
+    /// Uploads a file of so many bytes, in constant memory. What is small is created only where there is nothing; parts
+    /// take the place of what somebody else uploaded meanwhile under this name, which is the same content.
     fn upload(&self, name: &str, file: &mut impl Read, length: u64) -> Result<()> {
         let (address, location) = (self.bucket.address(name), self.location(name));
         let read = |file: &mut dyn Read, most: u64| -> Result<Vec<u8>> {
@@ -122,10 +129,7 @@ impl<'a> BucketPlace<'a> {
             Ok(part)
         };
         if length <= PART {
-            return match self.create(name, read(file, PART)?) {
-                Err(error) if is(&error, io::ErrorKind::AlreadyExists) => Ok(()),
-                created => created,
-            };
+            return self.create(name, read(file, PART)?);
         }
         let wanted = ("write", address.as_path());
         let mut upload = self.connection.ask(wanted, self.goes_on.0, {
@@ -187,22 +191,24 @@ impl Place for BucketPlace<'_> {
         let (stem, format) = name.split_once('.').unwrap_or((name, ""));
         let hash = exported.sha256.to_string();
         let name = format!("{stem}.{}.{format}", hash.get(..TAG).unwrap_or_default());
-        if self.length(&name)? != Some(exported.bytes) {
-            let mut file = data
-                .file
-                .take()
-                .ok_or_else(|| Error::export("read", &data.path, io::ErrorKind::NotFound.into()))?;
-            file.rewind()
-                .map_err(|error| Error::export("read", &data.path, error))?;
-            self.upload(&name, &mut file, exported.bytes)?;
+        if self.is_there(&name, exported.bytes)? {
+            return Ok(name);
         }
-        Ok(name)
+        let failed = |error| Error::export("read", &data.path, error);
+        let mut file = data.file.take().ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+        file.rewind().map_err(failed)?;
+        match self.upload(&name, &mut file, exported.bytes) {
+            Err(error) if is(&error, io::ErrorKind::AlreadyExists) => {
+                self.is_there(&name, exported.bytes).map(|_| name)
+            }
+            uploaded => uploaded.map(|()| name),
+        }
     }
 
-    fn next(&mut self, origin: &Origin) -> Result<(u64, Hash)> {
+    fn newest(&mut self, origin: &Origin) -> Result<Option<(PathBuf, String)>> {
         // By what was there when it began: who exported since then has the number, and the manifest is refused.
         let Some(newest) = self.numbers()?.pop() else {
-            return Ok((0, Hash::ZERO));
+            return Ok(None);
         };
         let (address, note) = self.manifest(newest)?;
         let manifest = read_manifest(&address, &note, origin)?;
@@ -210,7 +216,7 @@ impl Place for BucketPlace<'_> {
             let problem = format!("it says that its number is {}", manifest.number);
             return Err(Error::damaged(address.display().to_string(), None, problem));
         }
-        Ok((newest + 1, Hash::of(note.as_bytes())))
+        Ok(Some((address, note)))
     }
 
     fn publish(&mut self, export: &Finished<'_>, _: &mut NewFile) -> Result<[PathBuf; 2]> {
@@ -252,19 +258,6 @@ fn spool(bucket: &Bucket) -> Result<NewFile> {
         file: Some(file),
         is_kept: true,
     })
-}
-
-/// What is not longer than a note, and one byte more of what is.
-async fn bounded(result: GetResult) -> object_store::Result<Vec<u8>> {
-    let most = u64::try_from(NOTE_BYTES_MAX).unwrap_or(u64::MAX);
-    if result.meta.size > most {
-        let problem = format!("{} has more than {most} bytes", result.meta.location);
-        return Err(object_store::Error::Generic {
-            store: "bucket",
-            source: problem.into(),
-        });
-    }
-    Ok(result.bytes().await?.to_vec())
 }
 
 fn is(error: &Error, kind: io::ErrorKind) -> bool {
