@@ -10,7 +10,7 @@ use super::folder::Folder;
 use super::place::{GoesOn, Place};
 use crate::error::{Error, Result};
 
-/// Where exports go: a folder or, with the feature `object-store`, a [`Bucket`](super::Bucket).
+/// Where exports go, or a log is published: a folder or, with the feature `object-store`, a [`Bucket`](super::Bucket).
 ///
 /// A path is a folder; a text is parsed: `s3://`, `az://` and `gs://` begin a bucket, and anything else is a folder.
 ///
@@ -25,8 +25,9 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Destination(Kind);
 
+/// What a destination is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Kind {
+pub(crate) enum Kind {
     Folder(PathBuf),
     #[cfg(feature = "object-store")]
     Bucket(Bucket),
@@ -41,6 +42,10 @@ impl Destination {
             #[cfg(feature = "object-store")]
             Kind::Bucket(bucket) => Ok(Box::new(bucket.open(goes_on)?)),
         }
+    }
+
+    pub(crate) fn kind(&self) -> &Kind {
+        &self.0
     }
 
     /// The folder, where it is one.

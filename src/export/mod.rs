@@ -111,7 +111,7 @@ mod json;
 mod lines;
 mod manifest;
 mod output;
-mod place;
+pub(crate) mod place;
 pub(crate) mod position;
 mod report;
 mod source;
@@ -132,6 +132,7 @@ pub use output::Progress;
 pub use report::{ExportFinding, ExportFindingKind, ExportReport};
 pub use verify::verify_export;
 
+pub(crate) use destination::Kind;
 pub(crate) use exporter::Exporter;
 pub(crate) use source::Source;
 

@@ -10,13 +10,13 @@ use crate::store::Erasure;
 
 /// What an announcement says is done.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Announced {
+pub(crate) enum Announced {
     Purged { before: u64 },
     Erased { ranges: Vec<(u64, u64)>, what: Erasure },
 }
 
 /// What a record announces, if it announces anything.
-pub(super) fn announced(record: &Record) -> Option<Announced> {
+pub(crate) fn announced(record: &Record) -> Option<Announced> {
     let action = record.action()?;
     let what = match action.as_str() {
         "audit_log.purged" => None,

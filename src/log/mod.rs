@@ -1,6 +1,6 @@
 //! The log for writing: [`AuditLog`], from an event to its receipt.
 
-mod announced;
+pub(crate) mod announced;
 mod append;
 mod asking;
 mod assistant;
@@ -58,6 +58,7 @@ use shared::{guarded, keep_place};
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};
 use crate::event::Event;
+use crate::export::Destination;
 use crate::note::{Origin, VerifierKey};
 use crate::proof::Proof;
 use crate::publish::{Published, publish};
@@ -229,16 +230,17 @@ impl AuditLog {
         verifier.verify_store(self.shared().store.as_ref())
     }
 
-    /// Publishes the log into a folder as C2SP tlog-tiles, up to its newest durable checkpoint: see
-    /// [`publish`](crate::publish). This blocks.
+    /// Publishes the log into a folder or a bucket as C2SP tlog-tiles, up to its newest durable checkpoint: see
+    /// [`publish`](crate::publish). This blocks, for a bucket until it has answered.
     ///
     /// # Errors
     ///
     /// As [`LogReader::publish`].
-    pub fn publish(&self, folder: impl AsRef<std::path::Path>) -> Result<Published> {
-        let checkpoint = self.checkpoint()?;
-        let view = self.shared().tree().view(checkpoint.checkpoint().size()).ok();
-        publish(self.shared().store.as_ref(), view, checkpoint, folder.as_ref())
+    pub fn publish(&self, to: impl Into<Destination>) -> Result<Published> {
+        let (shared, checkpoint) = (self.shared(), self.checkpoint()?);
+        let view = shared.tree().view(checkpoint.checkpoint().size()).ok();
+        let goes_on = || !shared.is_closing();
+        publish(shared.store.as_ref(), view, checkpoint, (&to.into(), &goes_on))
     }
 
     /// The state of the log as numbers.

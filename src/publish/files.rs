@@ -5,6 +5,7 @@ use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
+use super::place::Place;
 use crate::error::{Error, Result};
 
 /// A folder that nobody else publishes into meanwhile.
@@ -13,7 +14,7 @@ pub(super) struct Files {
     path: PathBuf,
     /// Folders in which something is new.
     changed: BTreeSet<PathBuf>,
-    pub(super) written: u64,
+    written: u64,
     _lock: File,
 }
 
@@ -40,12 +41,43 @@ impl Files {
         })
     }
 
-    pub(super) fn address(&self, name: &str) -> PathBuf {
+    /// Makes a folder and those above it.
+    fn make(&mut self, folder: &Path) -> io::Result<()> {
+        let mut missing = Vec::new();
+        for above in folder.ancestors().take_while(|above| above.starts_with(&self.path)) {
+            if above.is_dir() {
+                break;
+            }
+            missing.push(above.to_owned());
+        }
+        for made in missing.into_iter().rev() {
+            match DirBuilder::new().create(&made) {
+                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+                _ => {}
+            }
+            self.changed.extend(made.parent().map(Path::to_owned));
+        }
+        Ok(())
+    }
+
+    fn removed(&mut self, path: &Path, removed: io::Result<()>) -> Result<()> {
+        match removed {
+            Ok(()) => {
+                self.changed.extend(path.parent().map(Path::to_owned));
+                Ok(())
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::export("remove", path, error)),
+        }
+    }
+}
+
+impl Place for Files {
+    fn address(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
 
-    /// The content of a file of at most so many bytes; `None` where it is not there.
-    pub(super) fn read(&self, name: &str, most: usize) -> Result<Option<Vec<u8>>> {
+    fn read(&mut self, name: &str, most: usize) -> Result<Option<Vec<u8>>> {
         let path = self.address(name);
         let read = || -> io::Result<Vec<u8>> {
             if !fs::metadata(&path)?.is_file() {
@@ -68,8 +100,7 @@ impl Files {
         }
     }
 
-    /// Makes a file: whole or not at all. One that is there must have this content.
-    pub(super) fn create(&mut self, name: &str, content: &[u8]) -> Result<()> {
+    fn create(&mut self, name: &str, content: Vec<u8>) -> Result<()> {
         if let Some(found) = self.read(name, content.len().max(1))? {
             if found == content {
                 return Ok(());
@@ -77,18 +108,22 @@ impl Files {
             let problem = "it was published before with other content, and never changes";
             return Err(Error::damaged(self.address(name).display().to_string(), None, problem));
         }
-        self.replace(name, content)
+        self.replace(name, &content)
     }
 
-    /// Puts a file in the place of what is there: whole or not at all.
-    pub(super) fn replace(&mut self, name: &str, content: &[u8]) -> Result<()> {
+    fn replace(&mut self, name: &str, content: &[u8]) -> Result<()> {
         let path = self.address(name);
         let failed = |error| Error::export("write", &path, error);
         let folder = path.parent().unwrap_or(Path::new("."));
         self.make(folder).map_err(failed)?;
         let new = self.path.join(NEW);
         let write = || {
-            let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&new)?;
+            // What a crash left, or a link to somewhere else.
+            match fs::remove_file(&new) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+            let mut file = OpenOptions::new().write(true).create_new(true).open(&new)?;
             file.write_all(content)?;
             file.sync_all()?;
             fs::rename(&new, &path)
@@ -99,49 +134,26 @@ impl Files {
         Ok(())
     }
 
-    /// Makes a folder and those above it.
-    fn make(&mut self, folder: &Path) -> io::Result<()> {
-        let mut missing = Vec::new();
-        for above in folder.ancestors().take_while(|above| above.starts_with(&self.path)) {
-            if above.is_dir() {
-                break;
-            }
-            missing.push(above.to_owned());
-        }
-        for made in missing.into_iter().rev() {
-            match DirBuilder::new().create(&made) {
-                Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-                _ => {}
-            }
-            self.changed.extend(made.parent().map(Path::to_owned));
-        }
-        Ok(())
-    }
-
-    /// Removes what is there, a file or a folder of them.
-    pub(super) fn remove(&mut self, name: &str) -> Result<()> {
+    fn remove(&mut self, name: &str) -> Result<()> {
         let path = self.address(name);
-        let removed = match path.is_dir() {
-            true => fs::remove_dir_all(&path),
-            false => fs::remove_file(&path),
-        };
-        match removed {
-            Ok(()) => {
-                self.changed.extend(path.parent().map(Path::to_owned));
-                Ok(())
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Error::export("remove", &path, error)),
-        }
+        self.removed(&path, fs::remove_file(&path))
     }
 
-    /// Makes durable what is new, and what is gone.
-    pub(super) fn sync(&mut self) -> Result<()> {
+    fn remove_partial(&mut self, name: &str) -> Result<()> {
+        let path = self.address(&format!("{name}.p"));
+        self.removed(&path, fs::remove_dir_all(&path))
+    }
+
+    fn sync(&mut self) -> Result<()> {
         for folder in std::mem::take(&mut self.changed) {
             let synced = File::open(&folder).and_then(|folder| folder.sync_all());
             synced.map_err(|error| Error::export("sync", &folder, error))?;
         }
         Ok(())
+    }
+
+    fn written(&self) -> u64 {
+        self.written
     }
 }
 

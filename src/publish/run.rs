@@ -1,11 +1,15 @@
-//! Publishing, step by step: what changed since the published checkpoint, then the checkpoint.
+//! Publishing, step by step: what changed since the published checkpoint, then the checkpoint, then what it takes away.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::Published;
-use super::files::Files;
+use super::place::{self, Place};
+use super::withheld::{WITHHELD_BYTES_MAX, Withheld};
 use crate::checkpoint::{Checkpoint, SignedCheckpoint};
 use crate::error::{Error, Result};
+use crate::export::Destination;
+use crate::export::place::{GoesOn, given_up};
 use crate::hash::Hash;
 use crate::merkle::{self, HashReader, TILE_LEVEL_MAX, TILE_WIDTH, Tile, tiles};
 use crate::note::NOTE_BYTES_MAX;
@@ -13,55 +17,89 @@ use crate::reader::tree::TreeCache;
 use crate::reader::{self, push, tree_at_first, walk_near};
 use crate::store::Store;
 
-/// Publishes a log up to a checkpoint. `cache` is that of its tree, if it can be had.
+/// Publishes a log up to a checkpoint, as long as that is wanted. `cache` is that of its tree, if it can be had.
 pub(crate) fn publish(
     store: &dyn Store,
     cache: Option<TreeCache>,
     checkpoint: SignedCheckpoint,
-    folder: &Path,
+    (destination, goes_on): (&Destination, GoesOn<'_>),
 ) -> Result<Published> {
-    let mut files = Files::open(folder)?;
-    let before = published(&files)?;
-    let size = checkpoint.checkpoint().size();
-    let from = check_continues(store, before.as_ref(), checkpoint.checkpoint(), folder)?;
+    let mut place = place::open(destination, goes_on)?;
+    let before = published(place.as_mut())?;
+    let now = checkpoint.checkpoint();
+    let from = check_continues(store, before.as_ref(), now, destination)?;
     let first = reader::first(store)?.unwrap_or_default();
+    let minimum_index = first.next_multiple_of(TILE_WIDTH).min(now.size());
+    let remembered = place.read(WITHHELD, WITHHELD_BYTES_MAX)?;
+    let known = before.as_ref().zip(remembered.as_ref());
+    let known = known.and_then(|(before, text)| Withheld::parse(text, before.checkpoint()));
+    let answer = |files: u64, withheld: BTreeSet<u64>| Published {
+        checkpoint: checkpoint.clone(),
+        from,
+        files,
+        minimum_index,
+        withheld: withheld.into_iter().collect(),
+    };
+    if let Some(known) = &known
+        && before.as_ref() == Some(&checkpoint)
+        && known.minimum_index == minimum_index
+    {
+        return Ok(answer(0, known.bundles.clone()));
+    }
+    // Where nothing is remembered, it is found in the whole log.
+    let known_before = known.unwrap_or_else(Withheld::none);
+    let mut withheld = known_before.at(now, minimum_index);
+    let announced = known_before.size.max(first)..now.size();
+    withheld.add_announced(store, announced, || wanted(place.as_ref(), goes_on))?;
     let mut run = Run {
-        files: &mut files,
-        hashes: hashes(store, cache, checkpoint.checkpoint())?,
-        size,
+        place: place.as_mut(),
+        goes_on,
+        hashes: hashes(store, cache, now)?,
+        size: now.size(),
         first,
-        minimum_index: first.next_multiple_of(TILE_WIDTH).min(size),
-        withheld: Vec::new(),
+        withheld,
     };
     run.entries(store, from.max(first))?;
     run.tiles(from)?;
-    let (minimum_index, mut withheld) = (run.minimum_index, run.withheld);
+    let withheld = run.withheld;
     // All that the checkpoint needs is durable before it is there.
-    files.sync()?;
+    place.sync()?;
     if before.as_ref() != Some(&checkpoint) {
-        files.replace(CHECKPOINT, checkpoint.as_str().as_bytes())?;
-        files.sync()?;
+        place.replace(CHECKPOINT, checkpoint.as_str().as_bytes())?;
+        place.sync()?;
     }
-    withheld.extend(withdraw(store, &mut files, (first, from), minimum_index)?);
-    remove_partial(&mut files, from, size)?;
-    files.sync()?;
-    withheld.sort_unstable();
-    withheld.dedup();
-    Ok(Published {
-        checkpoint,
-        from,
-        files: files.written,
-        minimum_index,
-        withheld,
-    })
+    // Before anything is published, nothing that is purged was.
+    let purged_before = before.map_or(minimum_index, |_| known_before.minimum_index);
+    let purged = purged_before / TILE_WIDTH..minimum_index / TILE_WIDTH;
+    let erased = withheld.bundles.difference(&known_before.bundles).copied();
+    for index in purged.chain(erased) {
+        wanted(place.as_ref(), goes_on)?;
+        remove_bundle(place.as_mut(), index)?;
+    }
+    remove_partial(place.as_mut(), from, now.size())?;
+    place.sync()?;
+    // Only once it is done it is remembered.
+    let text = withheld.to_json();
+    if remembered.as_deref() != Some(text.as_bytes()) {
+        place.replace(WITHHELD, text.as_bytes())?;
+        place.sync()?;
+    }
+    Ok(answer(place.written(), withheld.bundles))
 }
 
-/// The checkpoint that stands in the folder.
-fn published(files: &Files) -> Result<Option<SignedCheckpoint>> {
-    let Some(note) = files.read(CHECKPOINT, NOTE_BYTES_MAX)? else {
+fn wanted(place: &dyn Place, goes_on: GoesOn<'_>) -> Result<()> {
+    match goes_on() {
+        true => Ok(()),
+        false => Err(Error::export("publish into", &place.address(""), given_up())),
+    }
+}
+
+/// The checkpoint that stands there.
+fn published(place: &mut dyn Place) -> Result<Option<SignedCheckpoint>> {
+    let Some(note) = place.read(CHECKPOINT, NOTE_BYTES_MAX)? else {
         return Ok(None);
     };
-    let damaged = |problem: String| Error::damaged(files.address(CHECKPOINT).display().to_string(), None, problem);
+    let damaged = |problem: String| Error::damaged(place.address(CHECKPOINT).display().to_string(), None, problem);
     let note = String::from_utf8(note).map_err(|error| damaged(error.to_string()))?;
     let checkpoint = note.parse::<SignedCheckpoint>();
     checkpoint.map(Some).map_err(|error| damaged(error.to_string()))
@@ -72,12 +110,12 @@ fn check_continues(
     store: &dyn Store,
     before: Option<&SignedCheckpoint>,
     now: &Checkpoint,
-    folder: &Path,
+    destination: &Destination,
 ) -> Result<u64> {
     let Some(before) = before.map(SignedCheckpoint::checkpoint) else {
         return Ok(0);
     };
-    let refused = |problem: String| Error::configuration("publish", format!("{}: {problem}", folder.display()));
+    let refused = |problem: String| Error::configuration("publish", format!("{destination}: {problem}"));
     if before.origin() != now.origin() {
         return Err(refused(format!("it is of the log {}", before.origin())));
     }
@@ -113,27 +151,27 @@ fn hashes(store: &dyn Store, cache: Option<TreeCache>, checkpoint: &Checkpoint) 
 }
 
 struct Run<'a> {
-    files: &'a mut Files,
+    place: &'a mut dyn Place,
+    goes_on: GoesOn<'a>,
     hashes: TreeCache,
     size: u64,
     /// The first record that is not purged.
     first: u64,
-    minimum_index: u64,
-    withheld: Vec<u64>,
+    withheld: Withheld,
 }
 
 impl Run<'_> {
     /// Writes the bundles that are new, or larger than they were.
     fn entries(&mut self, store: &dyn Store, from: u64) -> Result<()> {
-        let first = (from / TILE_WIDTH * TILE_WIDTH).max(self.minimum_index);
+        let first = (from / TILE_WIDTH * TILE_WIDTH).max(self.withheld.minimum_index);
         for index in first / TILE_WIDTH..self.size.div_ceil(TILE_WIDTH) {
             let Some(tile) = Tile::of_tree(0, index, self.size) else {
                 continue;
             };
-            // The last one, while it is partial, where the purge went into it.
-            if tile.leaves().start < self.first {
-                remove_bundle(self.files, index)?;
-                self.withheld.push(index);
+            wanted(self.place, self.goes_on)?;
+            // Also the last one, while it is partial, where the purge went into it.
+            if self.withheld.bundles.contains(&index) || tile.leaves().start < self.first {
+                self.withhold(index)?;
                 continue;
             }
             let (mut bundle, mut is_whole, mut seq) = (Vec::new(), true, tile.leaves().start);
@@ -149,25 +187,28 @@ impl Run<'_> {
                 }
             })?;
             match tile.entries_path().filter(|_| is_whole) {
-                Some(path) => self.files.create(&path, &bundle)?,
-                None => {
-                    remove_bundle(self.files, index)?;
-                    self.withheld.push(index);
-                }
+                Some(path) => self.place.create(&path, bundle)?,
+                None => self.withhold(index)?,
             }
         }
         Ok(())
     }
 
+    fn withhold(&mut self, index: u64) -> Result<()> {
+        self.withheld.bundles.insert(index);
+        remove_bundle(self.place, index)
+    }
+
     /// Writes the tiles that are new, or larger than they were.
     fn tiles(&mut self, from: u64) -> Result<()> {
         for tile in tiles(from, self.size) {
+            wanted(self.place, self.goes_on)?;
             let level = 8 * u32::from(tile.level());
             let start = tile.index() * TILE_WIDTH;
             let hashes = (start..start + u64::from(tile.width())).map(|index| self.hashes.hash(level, index));
             // Of what was purged before, hashes may be gone.
             let Ok(hashes) = hashes.collect::<std::result::Result<Vec<Hash>, _>>() else {
-                match tile.leaves().start < self.minimum_index {
+                match tile.leaves().start < self.withheld.minimum_index {
                     true => continue,
                     false => return Err(lead_elsewhere(self.size)),
                 }
@@ -180,48 +221,29 @@ impl Run<'_> {
                 }
             }
             let bytes: Vec<u8> = hashes.iter().flat_map(Hash::as_bytes).copied().collect();
-            self.files.create(&tile.to_string(), &bytes)?;
+            self.place.create(&tile.to_string(), bytes)?;
         }
         Ok(())
     }
 }
 
-/// Takes away the entries that were published of records which are purged or erased now. Gives the bundles of the
-/// latter.
-fn withdraw(store: &dyn Store, files: &mut Files, (first, from): (u64, u64), minimum_index: u64) -> Result<Vec<u64>> {
-    for index in 0..minimum_index / TILE_WIDTH {
-        remove_bundle(files, index)?;
-    }
-    let mut erased = Vec::new();
-    walk_near(store, first, from.max(first), |leaf| {
-        let index = leaf.seq / TILE_WIDTH;
-        if leaf.record().is_none() && leaf.seq >= minimum_index && erased.last() != Some(&index) {
-            erased.push(index);
-        }
-    })?;
-    for index in &erased {
-        remove_bundle(files, *index)?;
-    }
-    Ok(erased)
-}
-
 /// Takes the entries of a bundle away.
-fn remove_bundle(files: &mut Files, index: u64) -> Result<()> {
+fn remove_bundle(place: &mut dyn Place, index: u64) -> Result<()> {
     let Some(path) = Tile::new(0, index, FULL).and_then(|tile| tile.entries_path()) else {
         return Ok(());
     };
-    files.remove(&format!("{path}.p"))?;
-    files.remove(&path)
+    place.remove_partial(&path)?;
+    place.remove(&path)
 }
 
 /// Removes the partial tiles of the earlier checkpoint that are full now.
-fn remove_partial(files: &mut Files, from: u64, size: u64) -> Result<()> {
+fn remove_partial(place: &mut dyn Place, from: u64, size: u64) -> Result<()> {
     for level in 0..=TILE_LEVEL_MAX {
         let index = (from >> (8 * u32::from(level))) / TILE_WIDTH;
         if let Some(full) = Tile::of_tree(level, index, size).filter(Tile::is_full) {
-            files.remove(&format!("{full}.p"))?;
+            place.remove_partial(&full.to_string())?;
             if let Some(entries) = full.entries_path() {
-                files.remove(&format!("{entries}.p"))?;
+                place.remove_partial(&entries)?;
             }
         }
     }
@@ -234,6 +256,8 @@ fn lead_elsewhere(size: u64) -> Error {
 }
 
 const CHECKPOINT: &str = "checkpoint";
+
+const WITHHELD: &str = "withheld";
 
 /// The width of a full tile.
 const FULL: u16 = 256;

@@ -13,7 +13,7 @@ use std::time::SystemTime;
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::error::{Cause, Error, Result};
-use crate::export::{Export, Exported, Source};
+use crate::export::{Destination, Export, Exported, Source};
 use crate::follow::Follower;
 use crate::hash::Hash;
 use crate::merkle::{self, HashReader, ProofError};
@@ -260,27 +260,29 @@ impl LogReader {
         Survey::new(log, retention, &in_force, &sights, now.into(), u64::MAX).plan()
     }
 
-    /// Publishes the log into a folder as C2SP tlog-tiles, up to its newest checkpoint: see [`publish`](crate::publish).
+    /// Publishes the log into a folder or a bucket as C2SP tlog-tiles, up to its newest checkpoint: see
+    /// [`publish`](crate::publish). This blocks.
     ///
     /// # Errors
     ///
-    /// [`Cause::Export`] where the folder refuses or is being published into; [`Cause::Configuration`] where the log does
+    /// [`Cause::Export`] where the destination refuses or is being published into; [`Cause::Configuration`] where the log does
     /// not continue what is published there; [`Cause::Damaged`] where a file that never changes has other content, or
     /// the log's hashes do not lead to its checkpoint; [`Cause::NoRecord`] where the log is empty, or a purge overtakes
     /// it. The published checkpoint is the one before then.
     ///
     /// ```no_run
-    /// use indelible::{FileStore, LogReader};
+    /// use indelible::{FileStore, LogReader, export::Destination};
     ///
-    /// let published = LogReader::new(FileStore::new("audit")).publish("/srv/www/audit")?;
+    /// let to: Destination = "/srv/www/audit".parse()?;
+    /// let published = LogReader::new(FileStore::new("audit")).publish(to)?;
     /// println!("{} records", published.checkpoint.checkpoint().size());
     /// # Ok::<(), indelible::Error>(())
     /// ```
-    pub fn publish(&self, folder: impl AsRef<Path>) -> Result<Published> {
+    pub fn publish(&self, to: impl Into<Destination>) -> Result<Published> {
         let checkpoint = self.checkpoint()?.ok_or_else(|| no_record(0, "the log is empty"))?;
         let cache = self.store.folder();
         let cache = cache.and_then(|folder| TreeCache::open_read(&folder, checkpoint.checkpoint().size()).ok());
-        publish::publish(self.store.as_ref(), cache, checkpoint, folder.as_ref())
+        publish::publish(self.store.as_ref(), cache, checkpoint, (&to.into(), &|| true))
     }
 
     /// A proof that one record is in the log: with the record and the vkey it verifies with nothing else (C2SP

@@ -11,11 +11,11 @@ use indelible::{AuditLog, Cause, Error, FileStore, LogReader, SignedCheckpoint};
 
 use crate::scene::*;
 
-fn store(scene: &Scene) -> FileStore {
+pub(crate) fn tiles_store(scene: &Scene) -> FileStore {
     FileStore::new(scene.folder()).segment_size(60_000)
 }
 
-fn grow(log: &AuditLog, size: u64) {
+pub(crate) fn grow(log: &AuditLog, size: u64) {
     while log.state().size < size {
         let tickets: Vec<_> = (log.state().size..size)
             .map(|user| log.submit(login(user)).expect("taken"))
@@ -27,7 +27,7 @@ fn grow(log: &AuditLog, size: u64) {
 }
 
 /// All files, by their paths below the folder.
-fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let (mut found, mut open) = (BTreeMap::new(), vec![folder.to_owned()]);
     while let Some(path) = open.pop() {
         for path in list(&path) {
@@ -49,7 +49,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// Checks all that is published as who has nothing else does it. Gives how many entries there are.
 #[track_caller]
-fn check(folder: &Path, log: &AuditLog) -> usize {
+pub(crate) fn check(folder: &Path, log: &AuditLog) -> usize {
     let files = files(folder);
     let note = String::from_utf8(files["checkpoint"].clone()).expect("UTF-8");
     let signed: SignedCheckpoint = note.parse().expect("a checkpoint");
@@ -86,7 +86,7 @@ fn check(folder: &Path, log: &AuditLog) -> usize {
 #[test]
 fn what_is_published_step_by_step_is_what_is_published_at_once() {
     let scene = Scene::new();
-    let log = scene.builder().open(store(&scene)).expect("opens");
+    let log = scene.builder().open(tiles_store(&scene)).expect("opens");
     let (steps, again) = (scene.root().join("steps"), scene.root().join("again"));
     for (at, size) in [2, 3, 200, 255, 256, 257, 512, 700, 1_300].into_iter().enumerate() {
         grow(&log, size);
@@ -94,7 +94,7 @@ fn what_is_published_step_by_step_is_what_is_published_at_once() {
         let size = published.checkpoint.checkpoint().size();
         assert_eq!(check(&steps, &log) as u64, size);
         let once = scene.root().join(at.to_string());
-        LogReader::new(store(&scene)).publish(&once).expect("published");
+        LogReader::new(tiles_store(&scene)).publish(&once).expect("published");
         let (once, mut steps) = (files(&once), files(&steps));
         // Partial tiles of checkpoints before stay until they are full.
         steps.retain(|name, _| !name.contains(".p/") || once.contains_key(name));
@@ -121,7 +121,7 @@ fn what_is_published_step_by_step_is_what_is_published_at_once() {
 #[test]
 fn what_is_erased_or_purged_is_withdrawn() {
     let scene = Scene::new();
-    let log = scene.builder().open(store(&scene)).expect("opens");
+    let log = scene.builder().open(tiles_store(&scene)).expect("opens");
     let out = scene.root().join("out");
     // Each step is a commit, and so one segment at the least.
     (100..=1_000).step_by(50).for_each(|size| grow(&log, size));
@@ -161,6 +161,99 @@ fn what_is_erased_or_purged_is_withdrawn() {
     assert_eq!(check(&out, &log) as u64, log.state().size - 1_024);
 }
 
+#[test]
+fn what_was_withheld_stays_so_and_what_is_announced_is_withheld_before_it_is_done() {
+    let scene = Scene::new();
+    let log = scene.builder().open(tiles_store(&scene)).expect("opens");
+    let out = scene.root().join("out");
+    grow(&log, 300);
+    log.publish(&out).expect("published");
+    // A record of the bundle that is partial now, and one of the bundle that is full.
+    log.erase_records([10..=10, 280..=280], "test").expect("erased");
+    assert_eq!(log.publish(&out).expect("published").withheld, [0, 1]);
+    // What is remembered is not looked for again, and where it is lost or torn, it is.
+    let remembered = fs::read(out.join("withheld")).expect("a file");
+    type Change = fn(&Path, &[u8]);
+    let changes: [Change; 4] = [
+        |_, _| {},
+        |path, _| fs::remove_file(path).expect("removed"),
+        |path, text| fs::write(path, &text[..text.len() / 2]).expect("written"),
+        |path, text| fs::write(path, text).expect("written"),
+    ];
+    for (change, size) in changes.into_iter().zip([400, 500, 600, 700]) {
+        change(&out.join("withheld"), &remembered);
+        grow(&log, size);
+        assert_eq!(log.publish(&out).expect("published").withheld, [0, 1], "{size}");
+        check(&out, &log);
+        assert!(!out.join("tile/entries/000").exists() && !out.join("tile/entries/001").exists());
+    }
+    let published = log.publish(&out).expect("published");
+    assert_eq!((published.files, &*published.withheld), (0, &[0, 1][..]));
+    // A log that has announced it, and is as it was otherwise: as between the announcement and the erasure.
+    let pending = tempfile::tempdir().expect("a folder");
+    let of_before = scene.crash_copy();
+    log.erase_records([520..=520], "test").expect("erased");
+    log.close(std::time::Duration::from_secs(10)).expect("closed");
+    fs::copy(segment_of(&of_before, 520), segment_of(&scene, 520)).expect("copied");
+    let published = LogReader::new(tiles_store(&scene))
+        .publish(pending.path())
+        .expect("published");
+    assert_eq!(published.withheld, [0, 1, 2]);
+}
+
+#[test]
+fn only_what_is_new_is_read() {
+    let scene = Scene::new();
+    let log = scene.builder().open(tiles_store(&scene)).expect("opens");
+    let out = scene.root().join("out");
+    // Each step is a commit.
+    (100..=700).step_by(100).for_each(|size| grow(&log, size));
+    log.publish(&out).expect("published");
+    // Of the first segments nothing but the headers can be read meanwhile.
+    let old: Vec<_> = scene.segment_files().into_iter().take(2).collect();
+    let contents: Vec<_> = old.iter().map(|path| fs::read(path).expect("a segment")).collect();
+    for (path, content) in old.iter().zip(&contents) {
+        let mut other = content.clone();
+        let header = content.iter().position(|byte| *byte == b'\n').expect("a header");
+        other[header + 1..].fill(b'x');
+        fs::write(path, other).expect("written");
+    }
+    grow(&log, 900);
+    assert_eq!(log.publish(&out).expect("published").from, 700);
+    assert_eq!(log.publish(&out).expect("published").files, 0);
+    assert!(log.publish(scene.root().join("new")).is_err(), "it reads all");
+    for (path, content) in old.iter().zip(&contents) {
+        fs::write(path, content).expect("written");
+    }
+    assert_eq!(check(&out, &log), 900);
+}
+
+/// The segment that holds a record.
+fn segment_of(scene: &Scene, seq: u64) -> PathBuf {
+    let begins = |path: &PathBuf| {
+        path.file_stem()
+            .expect("a name")
+            .to_str()
+            .expect("UTF-8")
+            .parse::<u64>()
+            .expect("a seq")
+    };
+    let files = scene.segment_files().into_iter().filter(|path| begins(path) <= seq);
+    files.max_by_key(begins).expect("a segment")
+}
+
+#[test]
+fn what_a_link_points_to_is_not_written_over() {
+    let (scene, out) = (Scene::new(), tempfile::tempdir().expect("a folder"));
+    let log = scene.builder().open(tiles_store(&scene)).expect("opens");
+    let victim = scene.root().join("victim");
+    fs::write(&victim, "precious").expect("written");
+    std::os::unix::fs::symlink(&victim, out.path().join(".publish.new")).expect("linked");
+    log.publish(out.path()).expect("published");
+    assert_eq!(fs::read(&victim).expect("there"), b"precious");
+    check(out.path(), &log);
+}
+
 fn refused(error: &Error) -> bool {
     matches!(error.cause(), Cause::Configuration { option: "publish", .. })
 }
@@ -168,7 +261,7 @@ fn refused(error: &Error) -> bool {
 #[test]
 fn another_log_is_refused_and_changes_nothing() {
     let (scene, out) = (Scene::new(), tempfile::tempdir().expect("a folder"));
-    let log = scene.builder().open(store(&scene)).expect("opens");
+    let log = scene.builder().open(tiles_store(&scene)).expect("opens");
     grow(&log, 300);
     log.publish(out.path()).expect("published");
     let before = files(out.path());
@@ -193,7 +286,7 @@ fn foreign_tiles_are_verified_by_aics_tlog() {
         return;
     }
     let scene = Scene::new();
-    let log = scene.builder().open(store(&scene)).expect("opens");
+    let log = scene.builder().open(tiles_store(&scene)).expect("opens");
     let out: PathBuf = scene.root().join("out");
     let verify = || {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/tiles.py");

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use indelible::export::Destination;
 
 use crate::failure::Failure;
 use crate::opening;
@@ -19,9 +20,10 @@ pub(crate) struct Publish {
     /// The log directory
     dir: PathBuf,
 
-    /// The folder to publish into. It is made if it is not there
-    #[arg(long, value_name = "FOLDER")]
-    to: PathBuf,
+    /// The folder to publish into, which is made if it is not there; or s3://BUCKET/PREFIX, az://CONTAINER/PREFIX or
+    /// gs://BUCKET/PREFIX, in builds with the feature object-store, with credentials from the environment
+    #[arg(long, value_name = "FOLDER_OR_BUCKET")]
+    to: Destination,
 }
 
 pub(crate) fn run(arguments: &Publish, output: &mut Output) -> Result<ExitCode, Failure> {

@@ -55,7 +55,7 @@ use object_store::{BackoffConfig, ObjectStore, RetryConfig};
 
 use super::place::GoesOn;
 use crate::error::{Error, Result};
-use connection::Connection;
+pub(crate) use connection::{Connection, bounded};
 use place::BucketPlace;
 
 /// A prefix of a bucket of S3, a container of Azure Blob, or a bucket of Google Cloud Storage. What stands there, and
@@ -137,15 +137,23 @@ impl Bucket {
         self
     }
 
-    /// Connects. Whether it answers is not asked.
+    /// Takes it for one export.
     pub(super) fn open<'a>(&self, goes_on: GoesOn<'a>) -> Result<BucketPlace<'a>> {
+        Ok(BucketPlace::new(self.clone(), self.connect()?, goes_on))
+    }
+
+    /// Connects. Whether it answers is not asked.
+    pub(crate) fn connect(&self) -> Result<Connection> {
         let bucket = self.clone();
-        let connection = Connection::open(move || bucket.client())?;
-        Ok(BucketPlace::new(self.clone(), connection, goes_on))
+        Connection::open(move || bucket.client())
+    }
+
+    pub(crate) fn prefix(&self) -> &Path {
+        &self.prefix
     }
 
     /// How errors and reports call what has this name.
-    fn address(&self, name: &str) -> PathBuf {
+    pub(crate) fn address(&self, name: &str) -> PathBuf {
         PathBuf::from(format!("{self}/{name}"))
     }
 

@@ -1,5 +1,6 @@
 //! Exports into buckets of real servers: each is made once, whoever exports there, and verifies.
 
+mod publish;
 mod servers;
 
 use std::path::Path;
@@ -38,7 +39,11 @@ fn try_all(server: &Server) {
     those_who_export_at_a_time_make_one_chain(server, &log);
     what_is_large_goes_in_parts(server);
     what_refuses_says_so_without_the_secret(server, &log);
+    what_somebody_put_there_is_not_taken_for_an_export(server, &log);
     a_series_goes_on_from_what_stands_there(server);
+    publish::what_is_published_is_what_is_published_into_a_folder(server);
+    publish::those_who_publish_at_a_time_publish_one_log(server);
+    publish::another_log_is_refused_there(server);
 }
 
 fn what_is_exported_verifies_and_is_not_exported_again(server: &Server, log: &AuditLog) {
@@ -100,6 +105,25 @@ fn what_a_crash_left_is_done_anew(server: &Server, log: &AuditLog) {
     assert_ne!(again.files, files.files);
     let report = there.verify(log);
     assert_eq!((report.manifests, report.unlisted.len()), (2, 1), "{report}");
+}
+
+fn what_somebody_put_there_is_not_taken_for_an_export(server: &Server, log: &AuditLog) {
+    let (bucket, there) = (server.bucket("clash"), Objects::new(server, "clash"));
+    let lines = Export::new(query("seq_to=10"));
+    let files = log.export(&lines, bucket.clone()).expect("exported");
+    there.remove(&files.manifest);
+    let data = files.files[0].file_name().expect("a name").to_str().expect("UTF-8");
+    there.put(data, b"other".to_vec());
+    let error = log.export(&lines, bucket).expect_err("not that export");
+    assert!(
+        matches!(error.cause(), Cause::Damaged { file, .. } if file.ends_with(data)),
+        "{error}"
+    );
+    assert_eq!(
+        there.all(),
+        [(data.to_owned(), b"other".to_vec())],
+        "nothing is overwritten, and no manifest made"
+    );
 }
 
 fn those_who_export_at_a_time_make_one_chain(server: &Server, log: &AuditLog) {
@@ -320,6 +344,39 @@ impl Objects {
             all.sort();
             all
         })
+    }
+
+    /// All that stands below, by its name there.
+    fn below(&self) -> Vec<(String, Vec<u8>)> {
+        self.runtime.block_on(async {
+            let (mut open, mut all) = (vec![self.prefix.clone()], Vec::new());
+            while let Some(prefix) = open.pop() {
+                let listed = self.client.list_with_delimiter(Some(&prefix)).await.expect("listed");
+                open.extend(listed.common_prefixes);
+                for object in listed.objects {
+                    // SeaweedFS lists folders that are empty.
+                    let content = match self.client.get(&object.location).await {
+                        Err(object_store::Error::NotFound { .. }) => continue,
+                        content => content.expect("there"),
+                    };
+                    let name = object
+                        .location
+                        .as_ref()
+                        .strip_prefix(self.prefix.as_ref())
+                        .expect("below");
+                    all.push((name[1..].to_owned(), content.bytes().await.expect("there").to_vec()));
+                }
+            }
+            all.sort();
+            all
+        })
+    }
+
+    fn put(&self, name: &str, content: Vec<u8>) {
+        let location = object_store::path::Path::from(format!("{}/{name}", self.prefix));
+        self.runtime
+            .block_on(self.client.put(&location, content.into()))
+            .expect("written");
     }
 
     fn remove(&self, address: &Path) {
