@@ -224,8 +224,11 @@ impl Builder {
     /// last; [`on_error`](Self::on_error) is told of each failure, and [`LogState::exports`](crate::LogState::exports)
     /// says how far it has come; up to there a purge waits for it, as for [`keep_for`](Self::keep_for). Closing the log stops an export that is under way, which the next process does anew.
     ///
-    /// The query takes no range of `seq`. Opening fails with [`Cause::Configuration`](crate::Cause::Configuration) where it
-    /// has one, or the same is asked for twice.
+    /// Where the clock jumps ahead, one export is made, not one for each period that it jumped over; where it is set back
+    /// by more than a period, the next one comes at once, and by less, once the period ends in which the last one began.
+    ///
+    /// The query takes no range of `seq` and no period before now (`last`). Opening fails with
+    /// [`Cause::Configuration`](crate::Cause::Configuration) where it has one, or the same is asked for twice.
     ///
     /// ```
     /// use indelible::export::{Every, Export, Format};
