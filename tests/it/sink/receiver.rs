@@ -1,7 +1,7 @@
 //! A receiver over HTTP that answers as it is told to: well, badly, late, cut off or without end.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -18,10 +18,6 @@ impl Request {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(found, _)| found == name);
         found.map(|(_, value)| value.as_str())
-    }
-
-    pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.body.clone()).expect("UTF-8")
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
@@ -196,9 +192,4 @@ fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
 pub(crate) fn hanging() -> (u16, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     (listener.local_addr().expect("an address").port(), listener)
-}
-
-/// Whether anything listens on a port.
-pub(crate) fn listens(port: u16) -> bool {
-    TcpStream::connect(("127.0.0.1", port)).is_ok()
 }

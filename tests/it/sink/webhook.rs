@@ -88,6 +88,18 @@ fn lists_take_many_in_one_request() {
 }
 
 #[test]
+fn a_disabled_endpoint_is_held_until_it_is_back() {
+    let receiver = Receiver::answering(|_| Reply::status(410));
+    let scene = Scene::new();
+    let log = open(&scene, webhook(receiver.url("/")));
+    eventually("it is held", || state(&log).is_held);
+    receiver.answer(|_| Reply::status(200));
+    log.resume_sink("hook").expect("tries again");
+    flush(&log);
+    assert_eq!(arrived(&receiver), [0, 1]);
+}
+
+#[test]
 fn what_fails_for_a_while_loses_nothing() {
     let mut answers = vec![
         Reply::status(200),
