@@ -5,7 +5,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt;
 
 use super::index::Index;
-use super::lines::{each_record, seq_of};
+use super::lines::{Wanted, each_record, seq_of};
 use crate::error::Result;
 use crate::store::{Segment, Store};
 
@@ -33,7 +33,7 @@ impl<'a> RecordReader<'a> {
             return Ok(());
         }
         let look = |line: &[u8]| look(line).map(|()| false);
-        each_record(self.store, self.segment, &(seq..seq + 1), None, look)?;
+        each_record(self.store, self.segment, &(seq..seq + 1), Wanted::All, look)?;
         Ok(())
     }
 

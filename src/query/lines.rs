@@ -38,21 +38,47 @@ pub(super) fn judge<'a>(line: &'a [u8], matcher: &Matcher<'_>) -> Result<Verdict
     }
 }
 
-/// Goes over the records of a range that are in a segment, in order, as long as `goes_on` says so of each; where there is
-/// a matcher, not all of those that cannot match. Gives the record after the last one.
+/// Which records are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Wanted<'a> {
+    All,
+    /// Those that match.
+    Matching(&'a Matcher<'a>),
+    /// Those too of which something is erased.
+    MatchingOrLost(&'a Matcher<'a>),
+}
+
+impl Wanted<'_> {
+    /// What finds a place in the first of some lines that is looked for, if that is faster than taking each.
+    fn finder(&self) -> Option<impl Fn(&[u8]) -> Option<usize>> {
+        let (matcher, with_lost) = match *self {
+            Self::All => return None,
+            Self::Matching(matcher) => (matcher, false),
+            Self::MatchingOrLost(matcher) => (matcher, true),
+        };
+        let find = move |lines: &[u8]| match with_lost {
+            true => matcher.find_or_lost(lines),
+            false => matcher.find(lines),
+        };
+        matcher.has_literals().then_some(find)
+    }
+}
+
+/// Goes over the records of a range that are in a segment, in order, as long as `goes_on` says so of each: over all that
+/// are wanted, and some others. Gives the record after the last one.
 pub(super) fn each_record(
     store: &dyn Store,
     segment: &Segment,
     range: &Range<u64>,
-    matcher: Option<&Matcher<'_>>,
+    wanted: Wanted<'_>,
     mut goes_on: impl FnMut(&[u8]) -> Result<bool, String>,
 ) -> Result<u64> {
     let mut next = range.start;
     let mut lines = store.lines(segment, range.start)?;
-    let matcher = matcher.filter(|matcher| matcher.has_literals());
+    let find = wanted.finder();
     loop {
-        if let Some(matcher) = matcher {
-            lines.pass_over(&|lines| matcher.find(lines));
+        if let Some(find) = &find {
+            lines.pass_over(find);
         }
         let Some(raw) = lines.next_line()? else { break };
         if raw.end != LineEnd::Whole {
@@ -63,7 +89,7 @@ pub(super) fn each_record(
         };
         if seq >= range.end {
             // What was passed over on the way here is the rest of the range.
-            next = matcher.map_or(next, |_| range.end);
+            next = if find.is_some() { range.end } else { next };
             break;
         }
         next = seq + 1;

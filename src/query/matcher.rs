@@ -78,6 +78,13 @@ impl<'a> Matcher<'a> {
         }
     }
 
+    /// When the time that is asked for begins and ends, in microseconds; `None` where all times are.
+    pub(super) fn period(&self) -> Option<(i64, i64)> {
+        let start = self.start.map_or(i64::MIN, Timestamp::unix_micros);
+        let end = self.end.map_or(i64::MAX, Timestamp::unix_micros);
+        (self.start.is_some() || self.end.is_some()).then_some((start, end))
+    }
+
     /// Whether personal data decides on what matches.
     pub(super) fn is_personal(&self) -> bool {
         self.filter.is_personal()
@@ -88,27 +95,40 @@ impl<'a> Matcher<'a> {
         self.literals.iter().all(|literal| literal.find(line).is_some())
     }
 
+    /// Whether words are asked for, which no index tells of.
+    pub(super) fn asks_words(&self) -> bool {
+        !self.filter.words.is_empty()
+    }
+
     /// Whether there are bytes that every line has that matches.
     pub(super) fn has_literals(&self) -> bool {
         !self.literals.is_empty()
     }
 
-    /// A place in the first of some lines that is to be looked at.
+    /// A place in the first of some lines that may match.
     pub(super) fn find(&self, lines: &[u8]) -> Option<usize> {
-        // What is near is found before what is far is looked for.
-        let mut length = FIRST_LOOK;
-        loop {
-            let near = lines.get(..length).unwrap_or(lines);
-            let mut found = self.literals.first().map_or(Some(0), |literal| literal.find(near));
+        self.literals.first().map_or(Some(0), |literal| literal.find(lines))
+    }
+
+    /// A place in the first of some lines that may match or might have, had nothing of it been erased.
+    pub(super) fn find_or_lost(&self, lines: &[u8]) -> Option<usize> {
+        let mut start = 0;
+        // Some lines at a time: what is near is found before what is far is looked for.
+        while let Some(rest) = lines.get(start..).filter(|rest| !rest.is_empty()) {
+            let near = rest.get(..LOOK).and_then(|near| memchr::memrchr(b'\n', near));
+            let end = near.or_else(|| memchr::memchr(b'\n', rest));
+            let near = rest.get(..=end.unwrap_or(rest.len())).unwrap_or(rest);
+            let mut found = self.find(near);
             for lost in &self.lost {
                 let before = near.get(..found.unwrap_or(near.len())).unwrap_or_default();
                 found = lost.find(before).or(found);
             }
-            if found.is_some() || near.len() == lines.len() {
-                return found;
+            if let Some(found) = found {
+                return Some(start + found);
             }
-            length *= 8;
+            start += near.len();
         }
+        None
     }
 
     pub(crate) fn matches(&self, record: &RecordLine<'_>) -> bool {
@@ -303,5 +323,5 @@ fn literals(filter: &Filter) -> Vec<Literal> {
     literals
 }
 
-/// So many bytes are looked at first.
-const FIRST_LOOK: usize = 8 * 1024;
+/// So many bytes are looked at together, unless a line is longer.
+const LOOK: usize = 16 * 1024;

@@ -24,6 +24,7 @@ mod matcher;
 mod network;
 mod page;
 mod parse;
+mod parts;
 mod scan;
 mod source;
 mod step;

@@ -1,14 +1,13 @@
 //! Looking for records in one segment: by its index, or line by line.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::Order;
 use super::fetch::RecordReader;
-use super::index::{Index, Indexes, SegmentIndex};
-use super::lines::{Verdict, judge};
+use super::index::{Index, Indexes, Names, SegmentIndex};
+use super::lines::{Verdict, Wanted, judge};
 use super::matcher::Matcher;
 use super::step::Step;
 use crate::error::{Cause, Error, Result};
@@ -17,13 +16,13 @@ use crate::store::{Segment, Store};
 
 /// Where records are looked for.
 pub(super) struct Source<'a> {
-    store: &'a dyn Store,
-    indexes: &'a Indexes,
-    matcher: &'a Matcher<'a>,
+    pub(super) store: &'a dyn Store,
+    pub(super) indexes: &'a Indexes,
+    pub(super) matcher: &'a Matcher<'a>,
     /// The segments that there are, listed once, and again where one is gone.
     segments: RefCell<Vec<Segment>>,
     /// The indexes that there are, listed when they are asked for first.
-    names: OnceCell<BTreeMap<u64, String>>,
+    names: OnceCell<Names>,
 }
 
 /// What was seen of a segment.
@@ -34,6 +33,8 @@ pub(super) struct Seen {
     /// Those that were found, in the order that was asked for.
     pub(super) found: Vec<Record>,
     pub(super) lost: Lost,
+    /// They were read one after the other: that takes a while, and several threads are faster.
+    pub(super) is_read: bool,
 }
 
 /// How many records cannot be found any more.
@@ -77,7 +78,8 @@ impl<'a> Source<'a> {
                 Told::By(seen) => Ok(seen),
                 Told::Not { first } => {
                     let mut step = Step::new(range(false, first), order, room);
-                    step.read(self.store, part.segment, self.matcher)?;
+                    let wanted = Wanted::MatchingOrLost(self.matcher);
+                    step.read(self.store, part.segment, self.matcher, wanted)?;
                     Ok(step.seen())
                 }
             }
@@ -147,7 +149,7 @@ impl<'a> Source<'a> {
 
     /// The index of a segment, and its name.
     fn index(&self, segment: &Segment, end: u64) -> Option<(Arc<SegmentIndex>, &str)> {
-        let names = self.names.get_or_init(|| Indexes::names(self.store));
+        let names = self.names.get_or_init(|| self.indexes.names(self.store));
         let name = names.get(&segment.first)?;
         Some((self.indexes.get(self.store, segment, end, name)?, name))
     }
@@ -165,19 +167,16 @@ impl<'a> Source<'a> {
         all.end = all.end.min(index.end());
         let candidates = match index.candidates(self.matcher, &all) {
             Ok(Some(candidates)) => candidates,
-            Ok(None) => return Ok(Looked::NotTold),
+            Ok(None) if !index.is_sealed() => return Ok(Looked::NotTold),
+            Ok(None) => {
+                let plain = range(false, segment.first);
+                return self.read_by(segment, index, (all.clone(), all, length(&plain)), order, room);
+            }
             Err(_) => return Ok(Looked::Damaged),
         };
         if let Some(dense) = candidates.dense() {
             let plain = range(false, segment.first);
-            let seen = self.look_at_dense(
-                segment,
-                index,
-                (all, dense, plain.end.saturating_sub(plain.start)),
-                order,
-                room,
-            )?;
-            return Ok(Looked::Seen(seen));
+            return self.read_by(segment, index, (all, dense, length(&plain)), order, room);
         }
         let mut range = all;
         let candidates: Box<dyn Iterator<Item = u64>> = match order {
@@ -185,9 +184,9 @@ impl<'a> Source<'a> {
             Order::NewestFirst => Box::new(candidates.iter().rev()),
         };
         let reader = RecordReader::new(self.store, segment, index);
-        let (mut found, mut bytes, mut found_personal_erased) = (Vec::new(), 0, 0);
         // What was lost since the index was made.
         let mut since = Lost::default();
+        let (mut found, mut bytes) = (Vec::new(), 0);
         for seq in candidates {
             let mut read = None;
             reader.read(seq, &mut |line| {
@@ -202,7 +201,6 @@ impl<'a> Source<'a> {
             let Some(record) = read else { continue };
             bytes += record.line().map_or(0, str::len);
             found.push(record);
-            found_personal_erased += u64::from(index.is_personal_erased(seq));
             if found.len() == room || (order == Order::OldestFirst && bytes >= FOUND_BYTES) {
                 match order {
                     Order::OldestFirst => range.end = seq + 1,
@@ -211,57 +209,61 @@ impl<'a> Source<'a> {
                 break;
             }
         }
-        let (erased, personal) = index.lost_in(&range);
-        let personal = if self.matcher.is_personal() {
-            personal.saturating_sub(found_personal_erased)
-        } else {
-            0
-        };
-        since.add(Lost { erased, personal });
+        let mut lost = self.lost(index, &range, &found);
+        lost.add(since);
         Ok(Looked::Seen(Seen {
             range,
             found,
-            lost: since,
+            lost,
+            is_read: false,
         }))
     }
-}
 
-impl Source<'_> {
-    /// Reads records one after the other where an index leads to many of them: up to `block` of those from the end.
-    fn look_at_dense(
+    /// Reads records one after the other where an index leads to many of them, or does not tell: up to `block` of them.
+    /// What is lost it does tell.
+    fn read_by(
         &self,
         segment: &Segment,
         index: &dyn Index,
-        (all, dense, block): (Range<u64>, Range<u64>, u64),
+        (all, many, block): (Range<u64>, Range<u64>, u64),
         order: Order,
         room: usize,
-    ) -> Result<Seen> {
-        let start = match order {
-            Order::OldestFirst => dense.start,
-            Order::NewestFirst => dense.end.saturating_sub(block).max(dense.start),
+    ) -> Result<Looked<Seen>> {
+        let read = match order {
+            Order::OldestFirst => many.start..many.end.min(many.start.saturating_add(block)),
+            Order::NewestFirst => many.start.max(many.end.saturating_sub(block))..many.end,
         };
-        let mut step = Step::new(start..dense.end, order, room);
-        step.read(self.store, segment, self.matcher)?;
+        let mut step = Step::new(read, order, room);
+        step.read(self.store, segment, self.matcher, Wanted::Matching(self.matcher))?;
+        if !index.is_current() {
+            return Ok(Looked::NotTold);
+        }
         let mut seen = step.seen();
         // What is left out on either side holds nothing that is asked for.
-        let from = if seen.range.start == dense.start {
-            all.start
-        } else {
-            seen.range.start
-        };
-        let to = if seen.range.end == dense.end {
-            all.end
-        } else {
-            seen.range.end
-        };
-        for left_out in [from..seen.range.start, seen.range.end..to] {
-            let (erased, personal) = index.lost_in(&left_out);
-            let personal = if self.matcher.is_personal() { personal } else { 0 };
-            seen.lost.add(Lost { erased, personal });
+        if seen.range.start == many.start {
+            seen.range.start = all.start;
         }
-        seen.range = from..to;
-        Ok(seen)
+        if seen.range.end == many.end {
+            seen.range.end = all.end;
+        }
+        seen.lost = self.lost(index, &seen.range, &seen.found);
+        Ok(Looked::Seen(seen))
     }
+
+    /// What is lost of a range, in which these were found.
+    fn lost(&self, index: &dyn Index, range: &Range<u64>, found: &[Record]) -> Lost {
+        let (erased, personal) = index.lost_in(range);
+        let is_found = |record: &&Record| index.is_personal_erased(record.seq());
+        let personal = match self.matcher.is_personal() {
+            true => personal.saturating_sub(found.iter().filter(is_found).count() as u64),
+            false => 0,
+        };
+        Lost { erased, personal }
+    }
+}
+
+fn length(range: &Range<u64>) -> u64 {
+    range.end.saturating_sub(range.start)
 }
 
 /// A part of the log: a segment, and where it ends if it is not written to any more.

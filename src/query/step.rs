@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use super::Order;
-use super::lines::{Verdict, each_record, judge};
+use super::lines::{Verdict, Wanted, each_record, judge};
 use super::matcher::Matcher;
 use super::source::{FOUND_BYTES, Lost, Seen};
 use crate::error::Result;
@@ -45,11 +45,17 @@ impl Step {
     }
 
     /// Reads the records of the range that are in a segment: from the first one until there is no more room, or all of
-    /// them, of which the last ones are kept.
-    pub(super) fn read(&mut self, store: &dyn Store, segment: &Segment, matcher: &Matcher<'_>) -> Result<()> {
+    /// them, of which the last ones are kept. What is lost is looked for too where that is `wanted`.
+    pub(super) fn read(
+        &mut self,
+        store: &dyn Store,
+        segment: &Segment,
+        matcher: &Matcher<'_>,
+        wanted: Wanted<'_>,
+    ) -> Result<()> {
         let range = self.range.clone();
         let look = |line: &[u8]| Ok(!(self.look(line, matcher)? && self.is_full()));
-        self.next = each_record(store, segment, &range, Some(matcher), look)?;
+        self.next = each_record(store, segment, &range, wanted, look)?;
         Ok(())
     }
 
@@ -97,6 +103,11 @@ impl Step {
         if self.order == Order::NewestFirst {
             found.reverse();
         }
-        Seen { range, found, lost }
+        Seen {
+            range,
+            found,
+            lost,
+            is_read: true,
+        }
     }
 }

@@ -22,7 +22,7 @@ mod rewrite;
 pub mod testing;
 
 pub use file::FileStore;
-pub(crate) use file::open_file;
+pub(crate) use file::{Listing, State, open_file};
 pub use memory::MemoryStore;
 pub(crate) use rewrite::overlaps;
 

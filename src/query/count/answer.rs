@@ -1,12 +1,7 @@
 //! Counting segment by segment: by the index alone where that tells it, else record by record.
 
-use std::num::NonZero;
 use std::ops::Range;
-use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
 use roaring::RoaringBitmap;
 
@@ -14,14 +9,15 @@ use super::tally::Tally;
 use super::{CountBy, Counts};
 use crate::error::{Cause, Result};
 use crate::event::Action;
-use crate::query::Query;
 use crate::query::fetch::RecordReader;
 use crate::query::field::Field;
 use crate::query::index::{Decided, Index, Indexes, Times};
-use crate::query::lines::{Verdict, each_record, judge};
+use crate::query::lines::{Verdict, Wanted, each_record, judge};
 use crate::query::matcher::Matcher;
 use crate::query::page::Gone;
+use crate::query::parts::{self, ALONE, PART, Parts};
 use crate::query::source::{Looked, Lost, Part, Source, Told};
+use crate::query::{Order, Query};
 use crate::store::{Segment, Store};
 
 /// Counts what a query finds among the first `size` records of a log. `now` is when a period that the query names ends.
@@ -41,10 +37,8 @@ pub(crate) fn count(
         indexes,
         matcher: &matcher,
         by,
-        total: Mutex::default(),
     };
-    counting.run(filter.range(size))?;
-    let Total { tally, mut gone } = counting.total.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let Total { tally, mut gone } = counting.run(filter.range(size))?;
     if by.field.as_ref().is_some_and(Field::is_personal) {
         gone.personal_erased += tally.personal_erased;
     }
@@ -61,7 +55,6 @@ struct Counting<'a> {
     indexes: &'a Indexes,
     matcher: &'a Matcher<'a>,
     by: &'a CountBy,
-    total: Mutex<Total>,
 }
 
 /// What was counted so far.
@@ -80,56 +73,53 @@ struct Counted {
     next: u64,
 }
 
-impl Counting<'_> {
-    /// Counts the records of a range, segment by segment: on several threads, if it takes a while.
-    fn run(&self, wanted: Range<u64>) -> Result<()> {
-        let mut starts: Vec<u64> = self.store.segments()?.iter().map(|segment| segment.first).collect();
-        starts.retain(|first| wanted.contains(first) && *first > wanted.start);
-        let ends = starts.iter().copied().chain([wanted.end]);
-        let starts = [wanted.start].into_iter().chain(starts.iter().copied());
-        let parts: Vec<Range<u64>> = starts.zip(ends).map(|(start, end)| start..end).collect();
-        let (began, next) = (Instant::now(), AtomicUsize::new(0));
-        let work = |limit: Duration| {
-            let source = Source::new(self.store, self.indexes, self.matcher);
-            while began.elapsed() < limit
-                && let Some(part) = parts.get(next.fetch_add(1, Relaxed))
-            {
-                self.add(&source, part)?;
-            }
-            Ok(())
-        };
-        work(ALONE)?;
-        if next.load(Relaxed) >= parts.len() {
-            return Ok(());
+impl Total {
+    /// Adds what was counted of other records.
+    fn and(&mut self, other: Self) -> Result<()> {
+        if let Some(purged) = other.gone.purged {
+            self.gone.purge(purged);
         }
-        thread::scope(|scope| {
-            let cores = thread::available_parallelism().map_or(1, NonZero::get);
-            let helpers = (1..cores.min(THREADS_MAX))
-                .filter_map(|_| thread::Builder::new().spawn_scoped(scope, || work(Duration::MAX)).ok());
-            let helpers: Vec<_> = helpers.collect();
-            let mut done = work(Duration::MAX);
-            for helper in helpers {
-                done = done.and(helper.join().unwrap_or_else(|panic| resume_unwind(panic)));
-            }
-            done
-        })
+        self.gone.erased += other.gone.erased;
+        self.gone.personal_erased += other.gone.personal_erased;
+        self.tally.and(other.tally).map_err(Cause::InvalidQuery)?;
+        Ok(())
+    }
+}
+
+impl Counting<'_> {
+    /// Counts the records of a range, part by part: on several threads, if it takes a while.
+    fn run(&self, wanted: Range<u64>) -> Result<Total> {
+        // An index tells of a whole segment at once; where there are words, all is read.
+        let records_max = if self.matcher.asks_words() { PART } else { u64::MAX };
+        let parts = Parts::new(&self.store.segments()?, wanted, Order::OldestFirst, records_max);
+        let worker = || {
+            let source = Source::new(self.store, self.indexes, self.matcher);
+            move |part: Range<u64>| self.count_part(&source, &part)
+        };
+        let mut total = Total::default();
+        parts::work(parts, ALONE, worker, |counted| total.and(counted?).map(|()| true))?;
+        Ok(total)
     }
 
-    /// Adds the records of a range.
-    fn add(&self, source: &Source<'_>, wanted: &Range<u64>) -> Result<()> {
-        let mut at = wanted.start;
+    /// Counts the records of a range.
+    fn count_part(&self, source: &Source<'_>, wanted: &Range<u64>) -> Result<Total> {
+        let (mut at, mut total) = (wanted.start, Total::default());
         while at < wanted.end {
             let (counted, first) = source.in_segment(at, |part| self.count(source, part, at, wanted.end))?;
-            let mut total = self.total.lock().unwrap_or_else(PoisonError::into_inner);
-            if at < first {
-                total.gone.purge(at..first.min(wanted.end));
-            }
-            total.gone.erased += counted.lost.erased;
-            total.gone.personal_erased += counted.lost.personal;
-            total.tally.and(counted.tally).map_err(Cause::InvalidQuery)?;
-            at = counted.next.max(first);
+            let next = counted.next.max(first);
+            let purged = (at < first).then(|| at..first.min(wanted.end));
+            let gone = Gone {
+                purged,
+                erased: counted.lost.erased,
+                personal_erased: counted.lost.personal,
+            };
+            total.and(Total {
+                tally: counted.tally,
+                gone,
+            })?;
+            at = next;
         }
-        Ok(())
+        Ok(total)
     }
 
     /// Counts the records of a segment from `at` on and before `end`.
@@ -145,8 +135,8 @@ impl Counting<'_> {
         match source.by_index(part, at, by_index)? {
             Told::By(counted) => Ok(counted),
             Told::Not { first } => {
-                let mut counted = Counted::default();
-                counted.next = self.read(part.segment, &(start.max(first)..end), &mut counted)?;
+                let (mut counted, wanted) = (Counted::default(), Wanted::MatchingOrLost(self.matcher));
+                counted.next = self.read(part.segment, &(start.max(first)..end), wanted, &mut counted)?;
                 Ok(counted)
             }
         }
@@ -162,18 +152,19 @@ impl Counting<'_> {
             return Ok(Looked::Damaged);
         };
         // What is lost is known of the index, and not counted twice.
-        let mut read = Counted::default();
+        let (mut read, wanted) = (Counted::default(), Wanted::Matching(self.matcher));
         match told {
             Some(unsure) => {
                 for range in unsure {
-                    self.read(segment, &range, &mut read)?;
+                    self.read(segment, &range, wanted, &mut read)?;
                 }
             }
             None => match index.candidates(self.matcher, &range) {
                 Err(_) => return Ok(Looked::Damaged),
-                Ok(None) => return Ok(Looked::NotTold),
+                Ok(None) if !index.is_sealed() => return Ok(Looked::NotTold),
+                Ok(None) => _ = self.read(segment, &range, wanted, &mut read)?,
                 Ok(Some(candidates)) => match candidates.dense() {
-                    Some(dense) => _ = self.read(segment, &dense, &mut read)?,
+                    Some(dense) => _ = self.read(segment, &dense, wanted, &mut read)?,
                     None => {
                         let reader = RecordReader::new(self.store, segment, index);
                         for seq in candidates.iter() {
@@ -182,6 +173,9 @@ impl Counting<'_> {
                     }
                 },
             },
+        }
+        if !index.is_current() {
+            return Ok(Looked::NotTold);
         }
         let (erased, personal) = index.lost_in(&range);
         counted.lost.erased = erased;
@@ -262,8 +256,8 @@ impl Counting<'_> {
     }
 
     /// Counts record by record. Gives the record after the last one.
-    fn read(&self, segment: &Segment, range: &Range<u64>, counted: &mut Counted) -> Result<u64> {
-        each_record(self.store, segment, range, Some(self.matcher), |line| {
+    fn read(&self, segment: &Segment, range: &Range<u64>, wanted: Wanted<'_>, counted: &mut Counted) -> Result<u64> {
+        each_record(self.store, segment, range, wanted, |line| {
             self.look(line, counted)?;
             Ok(true)
         })
@@ -283,8 +277,3 @@ impl Counting<'_> {
 fn category(action: &str) -> String {
     Action::from(action).category().to_owned()
 }
-
-/// So long one thread is enough.
-const ALONE: Duration = Duration::from_millis(5);
-
-const THREADS_MAX: usize = 8;

@@ -5,9 +5,10 @@ use std::io;
 use roaring::{MultiOps, RoaringBitmap};
 
 use super::build::ZONE;
+use super::format::Zone;
+use super::pages::to_usize;
 use super::{Index, LISTED};
 use crate::event::{Action, Severity};
-use crate::query::TimeField;
 use crate::query::condition::Condition;
 use crate::query::field::{Field, Value};
 use crate::query::matcher::{Matcher, ids_of};
@@ -16,6 +17,11 @@ use crate::query::matcher::{Matcher, ids_of};
 /// tell.
 pub(super) fn find(index: &dyn Index, matcher: &Matcher<'_>) -> io::Result<Option<RoaringBitmap>> {
     let mut found = Found(None);
+    if let Some(period) = matcher.period()
+        && !meets_period(index.all_times()?, matcher, period)
+    {
+        return Ok(Some(RoaringBitmap::new()));
+    }
     // The hashes of single values lead to the fewest records.
     for (field, condition) in &matcher.filter.conditions {
         if let Some(records) = hashed(index, field, condition)? {
@@ -38,8 +44,8 @@ pub(super) fn find(index: &dyn Index, matcher: &Matcher<'_>) -> io::Result<Optio
     if let (Some(min), Some(place)) = (matcher.filter.severity_min, listed(index, &Field::Severity)) {
         found.narrow(index, place, &|text| Severity::named(text) >= Some(min))?;
     }
-    if (matcher.start.is_some() || matcher.filter.end.is_some()) && !found.is_empty() {
-        found.narrow_by_time(index, matcher)?;
+    if let Some(period) = matcher.period().filter(|_| !found.is_empty()) {
+        found.narrow_by_time(index, &|zone| meets_period(zone, matcher, period))?;
     }
     Ok(found.0)
 }
@@ -97,6 +103,12 @@ pub(super) fn meets(field: &Field, value: &Value, text: &str) -> bool {
     }
 }
 
+/// Whether some of these times may be in the period that is asked for.
+fn meets_period(zone: Zone, matcher: &Matcher<'_>, (start, end): (i64, i64)) -> bool {
+    let (first, last) = zone.times(matcher.filter.time);
+    first < end && last >= start
+}
+
 /// What may be asked for: all records where nothing is known yet.
 struct Found(Option<RoaringBitmap>);
 
@@ -135,17 +147,18 @@ impl Found {
         Ok(())
     }
 
-    fn narrow_by_time(&mut self, index: &dyn Index, matcher: &Matcher<'_>) -> io::Result<()> {
-        let start = matcher.start.map_or(i64::MIN, |start| start.unix_micros());
-        let end = matcher.filter.end.map_or(i64::MAX, |end| end.unix_micros());
+    fn narrow_by_time(&mut self, index: &dyn Index, is_wanted: &dyn Fn(Zone) -> bool) -> io::Result<()> {
+        let zones = index.zones()?;
+        if let Some(few) = self.0.as_mut().filter(|few| few.len() <= FEW) {
+            let zone_of = |number: u32| zones.get(to_usize((number / ZONE).into()));
+            let is_in = |number: &u32| zone_of(*number).is_some_and(|zone| is_wanted(*zone));
+            *few = few.iter().filter(is_in).collect();
+            return Ok(());
+        }
         let mut inside = RoaringBitmap::new();
         let mut is_all = true;
-        for (zone, number) in index.zones()?.into_iter().zip(0_u32..) {
-            let (first, last) = match matcher.filter.time {
-                TimeField::OccurredAt => zone.occurred,
-                TimeField::RecordedAt => zone.recorded,
-            };
-            if first < end && last >= start {
+        for (zone, number) in zones.iter().zip(0_u32..) {
+            if is_wanted(*zone) {
                 inside.insert_range(number * ZONE..(number + 1).saturating_mul(ZONE).min(index.records()));
             } else {
                 is_all = false;
@@ -159,5 +172,5 @@ impl Found {
     }
 }
 
-/// So few records are looked for in a bitmap one by one.
+/// So few records are looked at one by one.
 const FEW: u64 = 64;

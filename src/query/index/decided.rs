@@ -8,9 +8,9 @@ use roaring::{MultiOps, RoaringBitmap};
 
 use super::build::ZONE;
 use super::candidates::{listed, meets};
+use super::format::Zone;
 use super::{Index, ListedValue};
 use crate::event::Severity;
-use crate::query::TimeField;
 use crate::query::field::{Field, Value};
 use crate::query::matcher::Matcher;
 
@@ -42,20 +42,11 @@ pub(super) fn decide(index: &dyn Index, matcher: &Matcher<'_>, range: Range<u32>
     };
     matching.remove_range(..range.start);
     matching.remove_range(range.end..);
-    let times = |zone: super::format::Zone| match matcher.filter.time {
-        TimeField::OccurredAt => zone.occurred,
-        TimeField::RecordedAt => zone.recorded,
-    };
-    let is_timed = matcher.start.is_some() || matcher.filter.end.is_some();
-    let period = is_timed.then(|| {
-        let start = matcher.start.map_or(i64::MIN, |start| start.unix_micros());
-        let end = matcher.filter.end.map_or(i64::MAX, |end| end.unix_micros());
-        (start, end)
-    });
+    let times = |zone: &Zone| zone.times(matcher.filter.time);
     Ok(Some(Decided {
         matching,
-        zones: index.zones()?.into_iter().map(times).collect(),
-        period,
+        zones: index.zones()?.iter().map(times).collect(),
+        period: matcher.period(),
     }))
 }
 

@@ -15,7 +15,7 @@ use super::pages::{PageWriter, Pages, damaged};
 use super::sealed::SegmentIndex;
 use super::tail::Tail;
 use crate::error::{Error, Result};
-use crate::store::{Segment, Store};
+use crate::store::{Listing, Segment, State, Store};
 
 /// The indexes of a log, and those of them that are open.
 ///
@@ -26,9 +26,14 @@ pub(crate) struct Indexes {
     open: Mutex<BTreeMap<u64, Opened>>,
     /// The index of the segment that is written to, where the log's own threads keep one.
     tail: RwLock<Option<Tail>>,
+    /// Their names, as they were listed last.
+    listed: Listing<Names>,
     /// The log's writer has them: what is broken is removed, and made anew.
     is_writer: bool,
 }
+
+/// The names of indexes, by their segments' first records.
+pub(in crate::query) type Names = Arc<BTreeMap<u64, String>>;
 
 /// An index by its name; `None` where it cannot be used.
 #[derive(Debug, Clone)]
@@ -47,13 +52,12 @@ impl Indexes {
     }
 
     /// The names of the indexes as they are now, by their segments' first records.
-    pub(in crate::query) fn names(store: &dyn Store) -> BTreeMap<u64, String> {
-        let entries = store.folder().and_then(|folder| fs::read_dir(folder.join(FOLDER)).ok());
-        let entries = entries.into_iter().flatten().filter_map(|entry| entry.ok());
-        // A link may lead out of the log, and a pipe would block.
-        let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
-        let names = files.filter_map(|entry| entry.file_name().into_string().ok());
-        names.filter_map(|name| Some((first_of(&name)?, name))).collect()
+    pub(in crate::query) fn names(&self, store: &dyn Store) -> Names {
+        let Some(folder) = store.folder().map(|folder| folder.join(FOLDER)) else {
+            return Names::default();
+        };
+        let listed = self.listed.get(State::of(&folder), || list(&folder).map(Arc::new));
+        listed.unwrap_or_default()
     }
 
     /// The index of a segment that ends before the record `end`; `None` where there is none that can be used.
@@ -134,7 +138,7 @@ impl Indexes {
         goes_on: &dyn Fn() -> bool,
     ) -> Result<Option<u64>> {
         let Some(folder) = store.folder() else { return Ok(None) };
-        let (mut segments, names) = (store.segments()?, Self::names(store));
+        let (mut segments, names) = (store.segments()?, list(&folder.join(FOLDER)).unwrap_or_default());
         segments.pop();
         remove_others(&folder, &segments, &names);
         let is_missing = |segment: &&Segment| !names.contains_key(&segment.first) && !failed.contains(&segment.first);
@@ -168,6 +172,14 @@ impl Indexes {
         let name = name.to_owned();
         open.insert(first, Opened { name, index });
     }
+}
+
+fn list(folder: &Path) -> io::Result<BTreeMap<u64, String>> {
+    let entries = fs::read_dir(folder)?.filter_map(|entry| entry.ok());
+    // A link may lead out of the log, and a pipe would block.
+    let files = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file()));
+    let names = files.filter_map(|entry| entry.file_name().into_string().ok());
+    Ok(names.filter_map(|name| Some((first_of(&name)?, name))).collect())
 }
 
 /// Opens the index of a segment.
@@ -258,4 +270,4 @@ const FOLDER: &str = "index";
 const BEGINNING: usize = 4096;
 
 /// So many files are open at once.
-const OPEN_MAX: usize = 128;
+const OPEN_MAX: usize = 256;

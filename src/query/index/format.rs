@@ -6,6 +6,7 @@ use roaring::RoaringBitmap;
 
 use super::pages::{Pages, damaged, to_usize};
 use super::terms::Shape;
+use crate::query::TimeField;
 
 /// An index in memory, on its way to a file: the header and the parts behind it.
 #[derive(Debug)]
@@ -80,6 +81,23 @@ impl Zone {
         };
         widen(&mut self.occurred, occurred);
         widen(&mut self.recorded, recorded);
+    }
+
+    /// The times of all of them.
+    pub(super) fn over(zones: &[Self]) -> Self {
+        let join = |one: (i64, i64), other: (i64, i64)| (one.0.min(other.0), one.1.max(other.1));
+        zones.iter().fold(Self::EMPTY, |all, zone| Self {
+            occurred: join(all.occurred, zone.occurred),
+            recorded: join(all.recorded, zone.recorded),
+        })
+    }
+
+    /// The first and the last of the times that are meant.
+    pub(super) fn times(self, field: TimeField) -> (i64, i64) {
+        match field {
+            TimeField::OccurredAt => self.occurred,
+            TimeField::RecordedAt => self.recorded,
+        }
     }
 
     pub(super) fn to_bytes(self) -> [u8; Self::LENGTH] {

@@ -30,12 +30,19 @@ use format::Zone;
 
 pub(super) use decided::{Decided, Times};
 pub(crate) use files::Indexes;
+pub(super) use files::Names;
 pub(super) use sealed::SegmentIndex;
 
 /// What is known of the first records of a segment.
 pub(super) trait Index {
     /// The segment's first record.
     fn first(&self) -> u64;
+
+    /// Whether its segment is not written to any more: then it holds nothing up, however long it is asked.
+    fn is_sealed(&self) -> bool;
+
+    /// Whether it tells of the segment as it is now: no record of it was erased meanwhile.
+    fn is_current(&self) -> bool;
 
     /// How many records it knows.
     fn records(&self) -> u32;
@@ -53,7 +60,10 @@ pub(super) trait Index {
     fn listed(&self, place: usize, is: &dyn Fn(&str) -> bool) -> io::Result<Vec<ListedValue<'_>>>;
 
     /// The times of every [`ZONE`](build::ZONE) records.
-    fn zones(&self) -> io::Result<Vec<Zone>>;
+    fn zones(&self) -> io::Result<&[Zone]>;
+
+    /// The times of all records.
+    fn all_times(&self) -> io::Result<Zone>;
 
     /// The records that are erased, and those without personal data.
     fn lost(&self) -> (&RoaringBitmap, &RoaringBitmap);

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -57,7 +57,7 @@ impl<W: Write> PageWriter<W> {
     }
 }
 
-/// Reads parts of the stream. The last pages that were read are kept.
+/// Reads parts of the stream. Pages that are read again and again are kept.
 #[derive(Debug)]
 pub(super) struct Pages {
     file: File,
@@ -76,6 +76,20 @@ impl Pages {
     ///
     /// [`io::ErrorKind::InvalidData`] where a page is not what was written, or there is none.
     pub(super) fn read(&self, start: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.read_pagewise(start, length, &|number| self.page(number))
+    }
+
+    /// The same of a part so large that one page of it is hardly read twice: no page is kept.
+    pub(super) fn read_once(&self, start: u64, length: usize) -> io::Result<Vec<u8>> {
+        self.read_pagewise(start, length, &|number| self.read_page(number))
+    }
+
+    fn read_pagewise(
+        &self,
+        start: u64,
+        length: usize,
+        page: &dyn Fn(u64) -> io::Result<Arc<[u8]>>,
+    ) -> io::Result<Vec<u8>> {
         let content = CONTENT as u64;
         let (first, skipped) = (start / content, to_usize(start % content));
         let count = skipped.saturating_add(length).div_ceil(CONTENT);
@@ -84,7 +98,7 @@ impl Pages {
             1 | 2 => {
                 let mut bytes = Vec::with_capacity(length);
                 for number in first..first + count as u64 {
-                    let page = self.page(number)?;
+                    let page = page(number)?;
                     let from = if number == first { skipped } else { 0 };
                     let to = CONTENT.min(from + length - bytes.len());
                     bytes.extend_from_slice(page.get(from..to).unwrap_or_default());
@@ -107,7 +121,7 @@ impl Pages {
         if let Some(page) = kept().get(&number) {
             return Ok(Arc::clone(page));
         }
-        let page: Arc<[u8]> = self.read_pages(number, 1)?.into();
+        let page = self.read_page(number)?;
         let mut kept = kept();
         if kept.len() >= KEPT_MAX {
             kept.clear();
@@ -116,26 +130,45 @@ impl Pages {
         Ok(page)
     }
 
+    fn read_page(&self, number: u64) -> io::Result<Arc<[u8]>> {
+        let mut page = [0; PAGE];
+        self.read_at(number, &mut page)?;
+        Ok(content_of(&page, number)?.into())
+    }
+
     fn read_pages(&self, first: u64, count: usize) -> io::Result<Vec<u8>> {
         let mut pages = vec![0; count * PAGE];
-        let at = first
-            .checked_mul(PAGE as u64)
-            .ok_or_else(|| damaged("beyond all files"))?;
-        self.file
-            .read_exact_at(&mut pages, at)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::UnexpectedEof => damaged("it ends too early"),
-                _ => error,
-            })?;
+        self.read_at(first, &mut pages)?;
         let mut bytes = Vec::with_capacity(count * CONTENT);
         for (page, number) in pages.chunks_exact(PAGE).zip(first..) {
-            let (content, found) = page.split_at(CONTENT);
-            if found != checksum(content, number) {
-                return Err(damaged("a page is not what was written"));
-            }
-            bytes.extend_from_slice(content);
+            bytes.extend_from_slice(content_of(page, number)?);
         }
         Ok(bytes)
+    }
+
+    /// Reads whole pages, as they stand.
+    fn read_at(&self, first: u64, pages: &mut [u8]) -> io::Result<()> {
+        let at = first.checked_mul(PAGE as u64);
+        let at = at.ok_or_else(|| damaged("beyond all files"))?;
+        let read = self.file.read_exact_at(pages, at);
+        read.map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => damaged("it ends too early"),
+            _ => error,
+        })
+    }
+
+    /// Whether the file still has a name: an index that does not fit its segment any more is removed.
+    pub(super) fn is_there(&self) -> bool {
+        self.file.metadata().is_ok_and(|file| file.nlink() > 0)
+    }
+}
+
+/// What a page holds, if it is what was written.
+fn content_of(page: &[u8], number: u64) -> io::Result<&[u8]> {
+    let (content, found) = page.split_at(CONTENT);
+    match found == checksum(content, number) {
+        true => Ok(content),
+        false => Err(damaged("a page is not what was written")),
     }
 }
 
@@ -159,5 +192,5 @@ const CONTENT: usize = PAGE - 8;
 /// No part of an index is as large as this.
 const PAGES_MAX: usize = 64 * 1024;
 
-/// How many pages of an index are kept: 512 KiB.
-const KEPT_MAX: usize = 128;
+/// How many pages of an index are kept: 256 KiB.
+const KEPT_MAX: usize = 64;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use roaring::RoaringBitmap;
 
@@ -23,6 +23,8 @@ pub(in crate::query) struct SegmentIndex {
     personal_erased: RoaringBitmap,
     /// Bitmaps that were read, by their places: those of listed values are asked for again and again.
     kept: Mutex<HashMap<u64, Arc<RoaringBitmap>>>,
+    /// The times, once they were asked for: of all records, and of every [`ZONE`] of them.
+    zones: OnceLock<(Zone, Vec<Zone>)>,
 }
 
 impl SegmentIndex {
@@ -37,6 +39,7 @@ impl SegmentIndex {
             erased,
             personal_erased,
             kept: Mutex::default(),
+            zones: OnceLock::new(),
         })
     }
 
@@ -60,6 +63,16 @@ impl SegmentIndex {
         Ok(records)
     }
 
+    fn times(&self) -> io::Result<&(Zone, Vec<Zone>)> {
+        if let Some(zones) = self.zones.get() {
+            return Ok(zones);
+        }
+        let count = to_usize(self.header.records.div_ceil(ZONE).into());
+        let bytes = self.pages.read(self.parts + self.header.zones, count * Zone::LENGTH)?;
+        let zones: Vec<Zone> = bytes.chunks_exact(Zone::LENGTH).map(Zone::from_bytes).collect();
+        Ok(self.zones.get_or_init(|| (Zone::over(&zones), zones)))
+    }
+
     fn values(&self, place: usize) -> Option<&Listed> {
         self.header
             .listed
@@ -71,6 +84,14 @@ impl SegmentIndex {
 impl Index for SegmentIndex {
     fn first(&self) -> u64 {
         self.header.first
+    }
+
+    fn is_sealed(&self) -> bool {
+        true
+    }
+
+    fn is_current(&self) -> bool {
+        self.pages.is_there()
     }
 
     fn records(&self) -> u32 {
@@ -105,10 +126,12 @@ impl Index for SegmentIndex {
             .collect()
     }
 
-    fn zones(&self) -> io::Result<Vec<Zone>> {
-        let count = to_usize(self.header.records.div_ceil(ZONE).into());
-        let zones = self.pages.read(self.parts + self.header.zones, count * Zone::LENGTH)?;
-        Ok(zones.chunks_exact(Zone::LENGTH).map(Zone::from_bytes).collect())
+    fn zones(&self) -> io::Result<&[Zone]> {
+        Ok(&self.times()?.1)
+    }
+
+    fn all_times(&self) -> io::Result<Zone> {
+        Ok(self.times()?.0)
     }
 
     fn lost(&self) -> (&RoaringBitmap, &RoaringBitmap) {

@@ -73,6 +73,14 @@ impl Index for Tail {
         self.builder.first()
     }
 
+    fn is_sealed(&self) -> bool {
+        false
+    }
+
+    fn is_current(&self) -> bool {
+        true
+    }
+
     fn records(&self) -> u32 {
         self.builder.records()
     }
@@ -103,8 +111,12 @@ impl Index for Tail {
             .collect())
     }
 
-    fn zones(&self) -> io::Result<Vec<Zone>> {
-        Ok(self.builder.zones().to_vec())
+    fn zones(&self) -> io::Result<&[Zone]> {
+        Ok(self.builder.zones())
+    }
+
+    fn all_times(&self) -> io::Result<Zone> {
+        Ok(Zone::over(self.builder.zones()))
     }
 
     fn lost(&self) -> (&RoaringBitmap, &RoaringBitmap) {

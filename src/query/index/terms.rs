@@ -82,7 +82,7 @@ pub(super) fn find(pages: &Pages, shape: Shape, (directory, entries): (u64, u64)
     let width = u64::from(shape.entry_bits());
     let (first_bit, last_bit) = (start * width, end * width);
     let first_byte = first_bit / 8;
-    let bytes = pages.read(entries + first_byte, to_usize(last_bit.div_ceil(8) - first_byte))?;
+    let bytes = pages.read_once(entries + first_byte, to_usize(last_bit.div_ceil(8) - first_byte))?;
     let wanted = shape.fingerprint(hash);
     let mut found = Vec::new();
     for entry in start..end {

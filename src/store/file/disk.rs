@@ -8,12 +8,19 @@ use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
+use super::listing::State;
+
 /// A file system. A new, renamed or removed name is durable once its folder is synced.
 pub(super) trait Disk: fmt::Debug + Send + Sync {
     /// Opens a file. Files are made with mode 0600.
     fn open(&self, path: &Path, how: How) -> io::Result<Box<dyn DiskFile>>;
     /// The names in a folder, in no order.
     fn list(&self, folder: &Path) -> io::Result<Vec<String>>;
+    /// What tells whether a folder changed since; `None` where that is not known.
+    fn state(&self, folder: &Path) -> Option<State> {
+        let _ = folder;
+        None
+    }
     fn is_folder(&self, path: &Path) -> bool;
     /// Makes a folder with mode 0700, if it is not there.
     fn create_folder(&self, folder: &Path) -> io::Result<()>;
@@ -86,6 +93,10 @@ impl Disk for RealDisk {
             }
         }
         Ok(names)
+    }
+
+    fn state(&self, folder: &Path) -> Option<State> {
+        State::of(folder)
     }
 
     fn is_folder(&self, path: &Path) -> bool {

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{Disk, How};
+use super::listing::Listing;
 use crate::error::{Cause, Error, Result};
 use crate::store::Segment;
 
@@ -12,6 +13,8 @@ use crate::store::Segment;
 pub(super) struct Layout {
     pub(super) disk: Arc<dyn Disk>,
     pub(super) folder: PathBuf,
+    /// The segments, as they were listed last.
+    pub(super) listed: Arc<Listing<Vec<Segment>>>,
 }
 
 impl Layout {
@@ -65,8 +68,13 @@ impl Layout {
     /// The segments, oldest first. Where a segment stands there both plain and compressed, the plain one counts.
     pub(super) fn segments(&self) -> Result<Vec<Segment>> {
         let folder = self.segments_folder();
+        self.listed
+            .get(self.disk.state(&folder), || self.list_segments(&folder))
+    }
+
+    fn list_segments(&self, folder: &Path) -> Result<Vec<Segment>> {
         let mut segments: Vec<Segment> = self
-            .list(&folder)?
+            .list(folder)?
             .iter()
             .filter_map(|name| {
                 let (first, _) = parse_segment_name(name)?;

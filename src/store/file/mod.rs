@@ -6,6 +6,7 @@ mod disk;
 mod eraser;
 mod layout;
 mod lines;
+mod listing;
 mod newest;
 mod position;
 mod reading;
@@ -24,6 +25,7 @@ use std::time::{Duration, Instant};
 pub(crate) use disk::open_file;
 use disk::{Lock, RealDisk};
 use layout::Layout;
+pub(crate) use listing::{Listing, State};
 use newest::Newest;
 use writer::{FileWriter, Options};
 
@@ -54,6 +56,7 @@ impl FileStore {
         let layout = Layout {
             disk: Arc::new(RealDisk),
             folder: folder.as_ref().to_owned(),
+            listed: Arc::default(),
         };
         let options = Options {
             segment_size: SEGMENT_SIZE,
