@@ -1,4 +1,7 @@
-//! Queries beside SQLite with indexes, over the same events; making the index, and its size.
+//! Queries beside SQLite with indexes and DuckDB on Parquet, over the same events, also with the page cache dropped; scans
+//! beside ripgrep; making the index, and its size.
+//!
+//! Of 1 and of 10 million events, unless it is told which: `-- 1000000`.
 
 use std::fs;
 use std::path::Path;
@@ -8,6 +11,8 @@ use std::time::{Duration, Instant};
 use indelible::query::{CountBy, Field, Order};
 use indelible::{AuditLog, FileStore, LogReader, Query, Timestamp};
 use indelible_benches::arguments::Arguments;
+use indelible_benches::cold::drop_page_cache;
+use indelible_benches::duckdb::Parquet;
 use indelible_benches::events::{Login, ORIGIN};
 use indelible_benches::folder::Folder;
 use indelible_benches::latency::Latencies;
@@ -17,7 +22,7 @@ use rusqlite::{Connection, params};
 
 fn main() {
     let arguments = Arguments::read();
-    let mut table = Table::new(&["records", "what", "ours", "p99", "SQLite", "p99", "ratio", "target"]);
+    let mut table = Table::new(&["records", "what", "ours", "p99", "peer", "", "p99", "ratio", "target"]);
     let sizes: &[u64] = arguments.count(&[200_000][..], &[1_000_000, 10_000_000]);
     for records in sizes.iter().filter(|records| arguments.wants(&records.to_string())) {
         measure(*records, &mut table);
@@ -33,106 +38,168 @@ fn measure(records: u64, table: &mut Table) {
     ours::close(&log);
     let log = index(&folder, records, table);
     let reader = log.reader();
-    let sqlite = fill_sqlite(&folder.join("sqlite"), &reader);
+    let mut parquet = Parquet::new(folder.path());
+    let sqlite = fill_sqlite(&folder.join("sqlite"), &reader, parquet.as_mut());
     let at = |part: u64| {
         let record = reader.record(records / 4 * part).expect("a record");
         record.recorded_at().expect("a time")
     };
     let (start, end) = (at(1), at(3));
-    let row = |what: &str,
-               rounds: u64,
-               limit: f64,
-               ours: &mut dyn FnMut(u64) -> usize,
-               theirs: &mut dyn FnMut(u64) -> usize| {
-        let (mut mine, mut others) = (Latencies::new(), Latencies::new());
-        let mut found = 0;
-        for number in 0..rounds {
-            let began = Instant::now();
-            let count = ours(number);
-            mine.push(began.elapsed());
-            let began = Instant::now();
-            assert_eq!(theirs(number), count, "{what} {number}: the answers differ");
-            others.push(began.elapsed());
-            found += count;
+    let login = |number: u64| Login::new(number.wrapping_mul(0x9E37_79B9) % records);
+    let mut selective = |number: u64| {
+        let query = Query::new()
+            .action("auth.login.failed")
+            .actor_id(login(number).user)
+            .since(start)
+            .until(end);
+        reader.query(&query).expect("an answer").found.len()
+    };
+    let mut selective_in_sqlite = |number: u64| {
+        let sql = "SELECT event FROM events WHERE actor_id = ?1 AND action = 'auth.login.failed' \
+                   AND occurred_at >= ?2 AND occurred_at < ?3 ORDER BY seq DESC LIMIT 100";
+        let values = params![login(number).user, start.to_string(), end.to_string()];
+        rows(&sqlite, sql, values)
+    };
+    let mut newest = |_: u64| reader.query(&Query::new()).expect("an answer").found.len();
+    let mut newest_in_sqlite = |_: u64| {
+        let sql = "SELECT event FROM events ORDER BY seq DESC LIMIT 100";
+        rows(&sqlite, sql, params![])
+    };
+    let mut from = |number: u64| {
+        let query = Query::new().since(later(start, number)).order(Order::OldestFirst);
+        reader.query(&query).expect("an answer").found.len()
+    };
+    let mut from_in_sqlite = |number: u64| {
+        let sql = "SELECT event FROM events WHERE occurred_at >= ?1 ORDER BY occurred_at LIMIT 100";
+        rows(&sqlite, sql, params![later(start, number).to_string()])
+    };
+    let by_action = CountBy::new().field(Field::EventType);
+    let mut count_all = |_: u64| reader.count(&Query::new(), &by_action).expect("counted").groups.len();
+    let mut count_all_in_sqlite = |_: u64| {
+        let sql = "SELECT action, count(*) FROM events GROUP BY action";
+        rows(&sqlite, sql, params![])
+    };
+    let limit = if records > 1_000_000 { 2.0 } else { 0.3 };
+    let nothing = || {};
+    let figures = [
+        beside(
+            "an actor's failed logins in a time range",
+            ROUNDS,
+            &nothing,
+            &mut selective,
+            &mut selective_in_sqlite,
+        ),
+        beside("the newest 100", ROUNDS, &nothing, &mut newest, &mut newest_in_sqlite),
+        beside("100 from a time on", ROUNDS, &nothing, &mut from, &mut from_in_sqlite),
+        beside(
+            "count by action over all",
+            10,
+            &nothing,
+            &mut count_all,
+            &mut count_all_in_sqlite,
+        ),
+    ];
+    let limits = [limit, 1.0, 1.0, 300.0];
+    for (figures, limit) in figures.iter().zip(limits) {
+        let absolute = figure(figures.ours / 1000.0, "ms", Target::AtMost(limit));
+        let ratio = figures.ours / figures.theirs;
+        let target = match figures.what {
+            "the newest 100" | "100 from a time on" => absolute,
+            _ => format!("{absolute}; {}", figure(ratio, "", Target::AtMost(1.0))),
+        };
+        table.row(figures.row(records, "SQLite", target));
+    }
+    if drop_page_cache(folder.path()) {
+        let cold = || assert!(drop_page_cache(folder.path()), "the page cache stays");
+        let what = "the actor's, the page cache dropped";
+        let figures = beside(what, 21, &cold, &mut selective, &mut selective_in_sqlite);
+        let target = figure(figures.ours / figures.theirs, "", Target::AtMost(3.0));
+        table.row(figures.row(records, "SQLite", target));
+    } else {
+        eprintln!("the page cache cannot be dropped: queries that read from the disk are not measured");
+    }
+    if let Some(parquet) = parquet {
+        let users = (0..DUCKDB_ROUNDS).map(|number| login(number).user).collect();
+        let sql = format!(
+            "SELECT event FROM 'events.parquet' WHERE actor_id = ? AND action = 'auth.login.failed' \
+             AND occurred_at >= '{start}' AND occurred_at < '{end}' ORDER BY seq DESC LIMIT 100"
+        );
+        let newest = "SELECT event FROM 'events.parquet' ORDER BY seq DESC LIMIT 100".to_owned();
+        let from =
+            "SELECT event FROM 'events.parquet' WHERE occurred_at >= ? ORDER BY occurred_at LIMIT 100".to_owned();
+        let times = (0..DUCKDB_ROUNDS)
+            .map(|number| later(start, number).to_string())
+            .collect();
+        let count = "SELECT action, count(*) FROM 'events.parquet' GROUP BY action".to_owned();
+        let each = || vec!["-".to_owned(); DUCKDB_ROUNDS as usize];
+        let queries = [(sql, users), (newest, each()), (from, times), (count, each())];
+        for (ours, theirs) in figures.iter().zip(parquet.measure(&queries)) {
+            let figures = Figures {
+                theirs: theirs.p50,
+                theirs_p99: theirs.p99,
+                ..*ours
+            };
+            table.row(figures.row(records, "DuckDB on Parquet", String::new()));
         }
-        let (ours, theirs) = (mine.quantile_micros(0.5), others.quantile_micros(0.5));
+    }
+    scan(&folder, &reader, records, table);
+}
+
+/// What a query took, ours and the peer's, in microseconds.
+struct Figures {
+    what: &'static str,
+    found: f64,
+    ours: f64,
+    ours_p99: f64,
+    theirs: f64,
+    theirs_p99: f64,
+}
+
+/// Asks ours and the peer by turns, each after `before`.
+fn beside(
+    what: &'static str,
+    rounds: u64,
+    before: &dyn Fn(),
+    ours: &mut dyn FnMut(u64) -> usize,
+    theirs: &mut dyn FnMut(u64) -> usize,
+) -> Figures {
+    let (mut mine, mut others, mut found) = (Latencies::new(), Latencies::new(), 0);
+    for number in 0..rounds {
+        before();
+        let began = Instant::now();
+        let count = ours(number);
+        mine.push(began.elapsed());
+        before();
+        let began = Instant::now();
+        assert_eq!(theirs(number), count, "{what} {number}: the answers differ");
+        others.push(began.elapsed());
+        found += count;
+    }
+    Figures {
+        what,
+        found: found as f64 / rounds as f64,
+        ours: mine.quantile_micros(0.5),
+        ours_p99: mine.quantile_micros(0.99),
+        theirs: others.quantile_micros(0.5),
+        theirs_p99: others.quantile_micros(0.99),
+    }
+}
+
+impl Figures {
+    fn row(&self, records: u64, peer: &str, target: String) -> [String; 9] {
         let micros = |value: f64| format!("{value:.0} µs");
         [
             count(records as f64),
-            format!("{what} ({:.0} found)", found as f64 / rounds as f64),
-            micros(ours),
-            micros(mine.quantile_micros(0.99)),
-            micros(theirs),
-            micros(others.quantile_micros(0.99)),
-            format!("{:.2}", ours / theirs),
-            figure(ours / 1000.0, "ms", Target::AtMost(limit)),
+            format!("{} ({:.0} found)", self.what, self.found),
+            micros(self.ours),
+            micros(self.ours_p99),
+            peer.into(),
+            micros(self.theirs),
+            micros(self.theirs_p99),
+            format!("{:.2}", self.ours / self.theirs),
+            target,
         ]
-    };
-    let login = |number: u64| Login::new(number.wrapping_mul(0x9E37_79B9) % records);
-    let limit = if records > 1_000_000 { 2.0 } else { 0.3 };
-    table.row(row(
-        "an actor's failed logins in a time range",
-        ROUNDS,
-        limit,
-        &mut |number| {
-            let query = Query::new()
-                .action("auth.login.failed")
-                .actor_id(login(number).user)
-                .since(start)
-                .until(end);
-            reader.query(&query).expect("an answer").found.len()
-        },
-        &mut |number| {
-            let sql = "SELECT event FROM events WHERE actor_id = ?1 AND action = 'auth.login.failed' \
-                       AND occurred_at >= ?2 AND occurred_at < ?3 ORDER BY seq DESC LIMIT 100";
-            rows(
-                &sqlite,
-                sql,
-                params![login(number).user, start.to_string(), end.to_string()],
-            )
-        },
-    ));
-    table.row(row(
-        "the newest 100",
-        ROUNDS,
-        1.0,
-        &mut |_| reader.query(&Query::new()).expect("an answer").found.len(),
-        &mut |_| {
-            rows(
-                &sqlite,
-                "SELECT event FROM events ORDER BY seq DESC LIMIT 100",
-                params![],
-            )
-        },
-    ));
-    table.row(row(
-        "100 from a time on",
-        ROUNDS,
-        1.0,
-        &mut |number| {
-            let query = Query::new().since(later(start, number)).order(Order::OldestFirst);
-            reader.query(&query).expect("an answer").found.len()
-        },
-        &mut |number| {
-            let sql = "SELECT event FROM events WHERE occurred_at >= ?1 ORDER BY occurred_at LIMIT 100";
-            rows(&sqlite, sql, params![later(start, number).to_string()])
-        },
-    ));
-    let by_action = CountBy::new().field(Field::EventType);
-    table.row(row(
-        "count by action over all",
-        10,
-        300.0,
-        &mut |_| reader.count(&Query::new(), &by_action).expect("counted").groups.len(),
-        &mut |_| {
-            rows(
-                &sqlite,
-                "SELECT action, count(*) FROM events GROUP BY action",
-                params![],
-            )
-        },
-    ));
-    scan(&folder, &reader, records, table);
+    }
 }
 
 /// Words anywhere, which no index helps with, beside ripgrep over the same lines.
@@ -166,12 +233,20 @@ fn scan(folder: &Folder, reader: &LogReader, records: u64, table: &mut Table) {
     }
     let user = Login::new(records / 2).user;
     for word in ["zanzibar", &user] {
-        let query = Query::new().words(word);
-        let (mut mine, mut one, mut all) = (Latencies::new(), Latencies::new(), Latencies::new());
-        for _ in 0..5 {
+        let query = Query::new().words(word).limit(1000);
+        let (mut counted, mut paged) = (Latencies::new(), Latencies::new());
+        let (mut one, mut all) = (Latencies::new(), Latencies::new());
+        for _ in 0..9 {
             let began = Instant::now();
-            let found = reader.count(&query, &CountBy::new()).expect("counted").total;
-            mine.push(began.elapsed());
+            let found = reader
+                .count(&Query::new().words(word), &CountBy::new())
+                .expect("counted")
+                .total;
+            counted.push(began.elapsed());
+            let began = Instant::now();
+            let page = reader.query(&query).expect("an answer");
+            paged.push(began.elapsed());
+            assert_eq!(page.found.len() as u64, found.min(1000), "{word}");
             let Some((time, lines)) = rg(word, "1") else { return };
             one.push(time);
             assert_eq!(u64::try_from(lines).ok(), Some(found), "{word}");
@@ -179,17 +254,21 @@ fn scan(folder: &Folder, reader: &LogReader, records: u64, table: &mut Table) {
             all.push(time);
         }
         let millis = |latencies: &mut Latencies| latencies.quantile_micros(0.5) / 1000.0;
-        let (ours, one, all) = (millis(&mut mine), millis(&mut one), millis(&mut all));
-        table.row([
-            count(records as f64),
-            format!("scan for {word:?}; ripgrep on one core {one:.0} ms"),
-            format!("{ours:.0} ms"),
-            String::new(),
-            format!("{all:.0} ms"),
-            String::new(),
-            format!("{:.2}", ours / all),
-            figure(ours / all, "", Target::AtMost(1.0)),
-        ]);
+        let (one, all) = (millis(&mut one), millis(&mut all));
+        for (what, mut ours) in [("counted", counted), ("a page", paged)] {
+            let ours = millis(&mut ours);
+            table.row([
+                count(records as f64),
+                format!("scan for {word:?}, {what}; ripgrep on one core {one:.0} ms"),
+                format!("{ours:.0} ms"),
+                String::new(),
+                "ripgrep".into(),
+                format!("{all:.0} ms"),
+                String::new(),
+                format!("{:.2}", ours / all),
+                figure(ours / all, "", Target::AtMost(1.0)),
+            ]);
+        }
     }
 }
 
@@ -216,6 +295,7 @@ fn index(folder: &Folder, records: u64, table: &mut Table) -> AuditLog {
         String::new(),
         String::new(),
         String::new(),
+        String::new(),
         figure(rate, "", Target::AtLeast(300_000.0)),
     ]);
     let part = 100.0 * index_bytes * all / made / segment_bytes;
@@ -223,6 +303,7 @@ fn index(folder: &Folder, records: u64, table: &mut Table) -> AuditLog {
         count(records as f64),
         "the index, of the segments' bytes".into(),
         format!("{part:.1} %"),
+        String::new(),
         String::new(),
         String::new(),
         String::new(),
@@ -243,7 +324,7 @@ fn bytes_in(folder: &Path) -> f64 {
         .sum()
 }
 
-fn fill_sqlite(path: &Path, reader: &LogReader) -> Connection {
+fn fill_sqlite(path: &Path, reader: &LogReader, mut parquet: Option<&mut Parquet>) -> Connection {
     let mut connection = Connection::open(path).expect("open a database");
     let tables =
         "CREATE TABLE events (seq INTEGER PRIMARY KEY, occurred_at TEXT, action TEXT, actor_id TEXT, event TEXT)";
@@ -260,6 +341,11 @@ fn fill_sqlite(path: &Path, reader: &LogReader) -> Connection {
             let actor = fields.actor.as_ref().map(|actor| actor.id.clone());
             let row = params![record.seq(), occurred_at, fields.action.as_str(), actor, record.line()];
             insert.execute(row).expect("insert");
+            if let Some(parquet) = &mut parquet {
+                let texts = [&occurred_at, &actor].map(|text| text.as_deref().unwrap_or_default());
+                let line = record.line().unwrap_or_default();
+                parquet.add(record.seq(), texts[0], fields.action.as_str(), texts[1], line);
+            }
         }
     }
     transaction.commit().expect("commit");
@@ -287,3 +373,6 @@ fn later(time: Timestamp, number: u64) -> Timestamp {
 
 /// How often each query is asked, with other values.
 const ROUNDS: u64 = 300;
+
+/// The same of DuckDB, which reads much for each.
+const DUCKDB_ROUNDS: u64 = 15;

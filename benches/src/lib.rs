@@ -15,6 +15,8 @@
 pub mod arguments;
 pub mod callgrind;
 pub mod child;
+pub mod cold;
+pub mod duckdb;
 pub mod events;
 pub mod folder;
 pub mod latency;
