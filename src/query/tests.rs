@@ -169,7 +169,7 @@ fn what_is_erased_while_it_is_looked_for_is_told() {
         let event = Event::new(action::AUTH_LOGIN_FAILED).actor(actor);
         log.append(event).expect("recorded");
     }
-    while Indexes::names(&store).is_empty() {
+    while Indexes::default().names(&store).is_empty() {
         std::thread::sleep(Duration::from_millis(20));
     }
     let end = store.segments().expect("listed")[1].first;
