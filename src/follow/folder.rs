@@ -20,13 +20,13 @@ pub(super) fn watch(folder: &Path) -> io::Result<Watched> {
 }
 
 impl Watched {
-    /// Waits until something is written in it, at most so long.
-    pub(super) fn wait(&self, limit: Duration) -> io::Result<()> {
+    /// Waits until something is written in it, at most so long, and tells whether something was.
+    pub(super) fn wait(&self, limit: Duration) -> io::Result<bool> {
         let mut waited = [PollFd::new(&self.0, PollFlags::IN)];
         let limit = Timespec::try_from(limit.min(LIMIT_MAX)).map_err(io::Error::other)?;
         match poll(&mut waited, Some(&limit)) {
             // It is asked again.
-            Err(rustix::io::Errno::INTR) | Ok(0) => return Ok(()),
+            Err(rustix::io::Errno::INTR) | Ok(0) => return Ok(false),
             Err(error) => return Err(error.into()),
             Ok(_) => {}
         }
@@ -34,7 +34,7 @@ impl Watched {
         loop {
             match rustix::io::read(&self.0, &mut events) {
                 Ok(length) if length == events.len() => {}
-                Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(()),
+                Ok(_) | Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(true),
                 Err(error) => return Err(error.into()),
             }
         }

@@ -140,7 +140,7 @@ impl Follower {
         let began = Instant::now();
         loop {
             let left = limit.saturating_sub(began.elapsed());
-            let next = self.read_next(left, &|| false)?;
+            let next = self.read_next(left, None)?;
             if next.is_some() || self.is_ended() || left.is_zero() {
                 return Ok(next);
             }
@@ -150,7 +150,7 @@ impl Follower {
     /// The same, but gives `None` also where all that is new is nothing that the query finds, and at once where it is not to
     /// wait any longer. Who changes that wakes it ([`Shared::wake_followers`]); of another process's log it is asked twenty
     /// times a second.
-    pub(crate) fn read_next(&mut self, limit: Duration, is_called_off: &dyn Fn() -> bool) -> Result<Option<Followed>> {
+    pub(crate) fn read_next(&mut self, limit: Duration, is_called_off: CalledOff<'_>) -> Result<Option<Followed>> {
         if self.ready.is_empty() {
             if self.filter.seq_to().is_some_and(|end| self.next >= end) {
                 self.is_ended = true;
@@ -221,26 +221,34 @@ impl Log {
         }
     }
 
-    fn wait_beyond(&self, size: u64, limit: Duration, is_called_off: &dyn Fn() -> bool) -> Result<Grown> {
+    fn wait_beyond(&self, size: u64, limit: Duration, is_called_off: CalledOff<'_>) -> Result<Grown> {
         match self {
-            Self::Open(log) => Ok(log.wait_beyond(size, limit, is_called_off)),
+            Self::Open(log) => Ok(log.wait_beyond(size, limit, &|| is_called_off.is_some_and(|is| is()))),
             Self::Read(reader, watch) => {
-                let began = Instant::now();
+                let (began, mut may_be_new) = (Instant::now(), true);
                 loop {
-                    let newest = reader.checkpoint()?;
-                    if let Some(newest) = newest.filter(|newest| newest.checkpoint().size() > size) {
+                    if std::mem::take(&mut may_be_new)
+                        && let Some(newest) = reader.checkpoint()?
+                        && newest.checkpoint().size() > size
+                    {
                         return Ok(Grown::To(newest));
                     }
                     let left = limit.saturating_sub(began.elapsed());
-                    if left.is_zero() || is_called_off() {
+                    if left.is_zero() || is_called_off.is_some_and(|is| is()) {
                         return Ok(Grown::Not);
                     }
-                    watch.wait(left);
+                    may_be_new = watch.wait(is_called_off.map_or(left, |_| left.min(ASKED_EVERY)));
                 }
             }
         }
     }
 }
+
+/// Tells whether something is not waited for any longer, where that may be.
+pub(crate) type CalledOff<'a> = Option<&'a dyn Fn() -> bool>;
+
+/// How often that is asked while another process's log is waited for.
+const ASKED_EVERY: Duration = Duration::from_millis(50);
 
 /// So long is waited at once.
 const LONG: Duration = Duration::from_secs(3600);

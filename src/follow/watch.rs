@@ -29,13 +29,16 @@ impl Watch {
         Self::Time
     }
 
-    /// Waits until there may be something new, at most so long.
-    pub(super) fn wait(&self, limit: Duration) {
-        match self {
-            #[cfg(all(feature = "watch", target_os = "linux"))]
-            Self::Folder(watched) if watched.wait(limit).is_ok() => {}
-            _ => std::thread::sleep(limit.min(LOOK_EVERY)),
+    /// Waits until there may be something new, at most so long, and tells whether there may be.
+    pub(super) fn wait(&self, limit: Duration) -> bool {
+        #[cfg(all(feature = "watch", target_os = "linux"))]
+        if let Self::Folder(watched) = self
+            && let Ok(may_be_new) = watched.wait(limit)
+        {
+            return may_be_new;
         }
+        std::thread::sleep(limit.min(LOOK_EVERY));
+        true
     }
 }
 

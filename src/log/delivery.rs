@@ -12,7 +12,7 @@ use crate::follow::Follower;
 use crate::query::Query;
 use crate::reader::record_at;
 use crate::record::Record;
-use crate::sink::{Feed, Host, Report};
+use crate::sink::{self, Feed, Host, Report};
 use crate::timestamp::Timestamp;
 
 impl AuditLog {
@@ -99,8 +99,23 @@ impl Shared {
         let by = Instant::now()
             .checked_add(left.mul_f64(DELIVERING_PART))
             .unwrap_or_else(Instant::now);
-        self.feeds
+        // One that hangs ends by itself.
+        let _ = self
+            .feeds
             .stop(by, left.mul_f64(HANGING_PART), &|| self.wake_followers());
+    }
+
+    /// Records what the sinks of other processes have left to be told.
+    pub(super) fn record_reports(&self) {
+        for left in self.store.folder().iter().flat_map(|folder| sink::left(folder)) {
+            let event = left.report.event().id(&left.id);
+            match self.submit(event).and_then(|ticket| ticket.wait()) {
+                // One that cannot be removed is known again by its id.
+                Ok(_) => _ = left.remove(),
+                Err(error) if matches!(error.cause(), Cause::IdReused { .. }) => _ = left.remove(),
+                Err(_) => return,
+            }
+        }
     }
 }
 

@@ -1,10 +1,11 @@
 //! What threads of the log do in the background, from the opening to the end of the log: one first does what the last
-//! opening left undone, and then makes the indexes that queries use; the other applies a retention. A run over a large
+//! opening left undone, and then makes the indexes that queries use and records what sinks of other processes report; the other applies a retention. A run over a large
 //! log takes long, and no query waits for it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::follow::Grown;
 use super::shared::Shared;
 use crate::error::Result;
 use crate::query::Indexes;
@@ -14,22 +15,29 @@ pub(super) fn run(shared: &Shared) {
     shared.resume_erasures();
     // An error comes again where a purge needs the cache.
     let _ = shared.catch_up();
-    make_indexes(shared);
-}
-
-fn make_indexes(shared: &Shared) {
     let (mut size, mut failed) = (0, BTreeSet::new());
-    while let Some(newest) = shared.follow.wait_beyond(size) {
-        size = newest.checkpoint().size();
-        // An index that cannot be made is done without.
-        let _ = bring_up_index(shared, size);
-        while let Ok(Some(_)) = make_index(shared, &mut failed) {
-            // Who waits to erase comes in between.
-            std::thread::sleep(PAUSE);
+    loop {
+        shared.record_reports();
+        match shared.follow.wait_beyond_within(size, LOOK_EVERY, &|| false) {
+            Grown::To(newest) => {
+                size = newest.checkpoint().size();
+                make_indexes(shared, size, &mut failed);
+            }
+            Grown::Not => {}
+            Grown::Ended => return,
         }
         if shared.follow.wait_ended(LOOK_EVERY) {
             return;
         }
+    }
+}
+
+fn make_indexes(shared: &Shared, size: u64, failed: &mut BTreeSet<u64>) {
+    // An index that cannot be made is done without.
+    let _ = bring_up_index(shared, size);
+    while let Ok(Some(_)) = make_index(shared, failed) {
+        // Who waits to erase comes in between.
+        std::thread::sleep(PAUSE);
     }
 }
 

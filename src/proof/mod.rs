@@ -23,6 +23,7 @@
 //! ```
 #![warn(clippy::unwrap_used, clippy::indexing_slicing, clippy::as_conversions)]
 
+mod delivered;
 #[cfg(test)]
 mod tests;
 
@@ -33,6 +34,8 @@ use crate::checkpoint::{Checkpoint, CheckpointError, SignedCheckpoint, decimal};
 use crate::hash::Hash;
 use crate::merkle::{self, ProofError};
 use crate::note::{NOTE_BYTES_MAX, VerifierKey, base64};
+
+pub use delivered::{DeliveredError, DeliveredRecord};
 
 /// What shows that a record is in the log that a checkpoint signs.
 ///

@@ -119,12 +119,14 @@ impl Feeds {
     }
 
     /// Ends all: each once it has delivered what there is, or fails, or at that time. One that hangs is waited for so long
-    /// after it, and then left alone: it does no more than deliver its batch once more. `wake` is [`Host::wake`].
-    pub(crate) fn stop(&self, by: Instant, hanging: Duration, wake: &dyn Fn()) {
+    /// after it, and then left alone: it does no more than deliver its batch once more. Tells
+    /// whether all have ended. `wake` is [`Host::wake`].
+    pub(crate) fn stop(&self, by: Instant, hanging: Duration, wake: &dyn Fn()) -> bool {
         let all: Vec<Arc<Running>> = self.all().clone();
         all.iter().for_each(|running| running.stop_by(by));
         wake();
-        all.iter().for_each(|running| _ = running.wait_ended(by + hanging));
+        // All are waited for, also after one that hangs.
+        all.iter().filter(|running| !running.wait_ended(by + hanging)).count() == 0
     }
 
     pub(crate) fn states(&self, size: u64, now: Timestamp) -> Vec<SinkState> {

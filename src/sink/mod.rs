@@ -59,8 +59,10 @@ mod message;
 mod position;
 mod rejected;
 mod report;
+mod reports;
 mod running;
 mod secret;
+mod ship;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -79,6 +81,7 @@ pub use file::{FileSink, StdoutSink};
 pub use http::{HttpOptions, PrivateKeyPem};
 pub use message::{Message, Summary};
 pub use secret::Secret;
+pub use ship::Shipper;
 pub use state::SinkState;
 #[cfg(feature = "webhook")]
 pub use webhook::Webhook;
@@ -86,6 +89,7 @@ pub use webhook::Webhook;
 pub(crate) use feeds::{Feeds, Host, check};
 pub(crate) use rejected::erase_rejected;
 pub(crate) use report::Report;
+pub(crate) use reports::left;
 
 /// A target of delivery.
 ///

@@ -221,7 +221,7 @@ impl Worker {
 
     fn follow(&mut self, wait: Duration) -> Result<Option<Followed>, Failed> {
         let running = Arc::clone(&self.running);
-        let next = self.follower.read_next(wait, &|| running.is_interrupted());
+        let next = self.follower.read_next(wait, Some(&|| running.is_interrupted()));
         next.map_err(|error| unreadable(&error))
     }
 

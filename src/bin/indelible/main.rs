@@ -7,6 +7,7 @@
 
 mod append;
 mod cat;
+mod check_event;
 mod check_proof;
 mod checkpoint;
 mod compress;
@@ -60,6 +61,7 @@ enum Command {
     Tail(tail::Tail),
     Prove(prove::Prove),
     CheckProof(check_proof::CheckProof),
+    CheckEvent(check_event::CheckEvent),
     RotateKey(rotate_key::RotateKey),
     Compress(compress::Compress),
     Erase(Box<erase::Erase>),
@@ -102,6 +104,7 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, Failure> {
         Command::Tail(arguments) => tail::run(&arguments, output),
         Command::Prove(arguments) => prove::run(&arguments, output),
         Command::CheckProof(arguments) => check_proof::run(&arguments, output),
+        Command::CheckEvent(arguments) => check_event::run(&arguments, output),
         Command::RotateKey(arguments) => rotate_key::run(&arguments, output),
         Command::Compress(arguments) => compress::run(&arguments, output),
         Command::Erase(arguments) => erase::run(&arguments, output),

@@ -4,6 +4,7 @@ mod append;
 mod asking;
 mod compress;
 mod crash;
+mod events;
 mod export;
 mod keys;
 mod proofs;

@@ -4,6 +4,7 @@ mod delivering;
 #[cfg(feature = "http")]
 mod receiver;
 mod remembering;
+mod ship;
 mod troubles;
 #[cfg(feature = "webhook")]
 mod webhook;

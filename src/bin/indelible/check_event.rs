@@ -1,0 +1,93 @@
+//! `indelible check-event`.
+
+use std::fmt::Display;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use indelible::proof::{DeliveredError, DeliveredRecord};
+
+use crate::FOUND;
+use crate::failure::{Failure, complain, read_file};
+use crate::output::Output;
+use crate::verify;
+
+/// Check events that were copied out of a SIEM
+///
+/// It needs neither the log nor the network: an event that was delivered with its proof, and the log's vkey, say all. The
+/// event may stand in whatever the SIEM puts around it, and be printed anew. Exit status 0: each event is in the log. 1: one
+/// is not, or was changed. 2: one could not be checked, since it has no proof, say.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  indelible check-event exported-from-the-siem.json --vkey \"$(cat audit.vkey)\"")]
+pub(crate) struct CheckEvent {
+    /// A file with one event as JSON, or with one on each line; - is standard input
+    #[arg(default_value = "-")]
+    file: PathBuf,
+
+    /// The vkey of the log; more than one where the key was rotated and either may have signed
+    #[arg(long, required = true)]
+    vkey: Vec<String>,
+}
+
+pub(crate) fn run(arguments: &CheckEvent, output: &mut Output) -> Result<ExitCode, Failure> {
+    let vkeys = verify::vkeys(&arguments.vkey)?;
+    let verifier = verify::verifier(&vkeys)?;
+    let text = read(&arguments.file)?;
+    let mut code = ExitCode::SUCCESS;
+    for (line, event) in events(&text) {
+        let place = line.map_or(String::new(), |line| format!(" line {line}"));
+        let failed = |problem: &dyn Display| Failure::new(format!("{}{place}: {problem}", arguments.file.display()));
+        let problem = match DeliveredRecord::from_json(event) {
+            Ok(delivered) => {
+                let record = delivered.record();
+                let proof = delivered.proof().ok_or_else(|| failed(&NO_PROOF))?;
+                match verifier.verify_record(record, proof) {
+                    Ok(checkpoint) => {
+                        let (seq, origin, size) = (record.seq(), checkpoint.origin(), checkpoint.size());
+                        output.line(format_args!(
+                            "record {seq} is in the log {origin}, by the checkpoint of its first {size} records"
+                        ));
+                        continue;
+                    }
+                    Err(error) if error.is_of_another_key() => return Err(failed(&error)),
+                    Err(error) => format!("record {}: {error}", record.seq()),
+                }
+            }
+            Err(error @ (DeliveredError::Json(_) | DeliveredError::NoRecord)) => return Err(failed(&error)),
+            Err(error) => error.to_string(),
+        };
+        complain(failed(&problem));
+        code = ExitCode::from(FOUND);
+    }
+    Ok(code)
+}
+
+/// The events of a text, with their lines where each has one of its own.
+fn events(text: &[u8]) -> Vec<(Option<usize>, &[u8])> {
+    let is_json = |text| !matches!(DeliveredRecord::from_json(text), Err(DeliveredError::Json(_)));
+    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate();
+    let lines: Vec<_> = lines.filter(|(_, line)| !line.is_empty()).collect();
+    match lines.first() {
+        Some((_, first)) if !is_json(text) && is_json(first) => {
+            lines.into_iter().map(|(at, line)| (Some(at + 1), line)).collect()
+        }
+        _ => vec![(None, text)],
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    if path != Path::new("-") {
+        return read_file(path, BYTES_MAX);
+    }
+    let mut text = Vec::new();
+    std::io::stdin().lock().take(BYTES_MAX).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+const NO_PROOF: &str = "the event was delivered without a proof: have the sink deliver with proofs, or look for the record \
+                        in the log";
+
+/// More is not read at once.
+const BYTES_MAX: u64 = 256 * 1024 * 1024;

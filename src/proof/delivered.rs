@@ -1,0 +1,205 @@
+//! A record as a target of delivery gave it back, with its proof.
+
+use std::fmt;
+
+use super::{Proof, TlogProofError};
+use crate::hash::Hash;
+use crate::json::{self, JsonError, Kind, Reader};
+use crate::record::Record;
+
+/// A record that a sink delivered ([`Form::Record`](crate::sink::Form::Record)), copied out of a SIEM, with its proof if it
+/// was delivered with one. With that and the vkey it verifies offline ([`Verifier::verify_record`](crate::Verifier::verify_record)).
+///
+/// It may stand in whatever a SIEM puts around it, as an object or as a string that holds one, and be printed anew: keys in
+/// another order, `1.0` for `1`, other escapes, spaces. What is added beside the record is passed over. Its JSON values must
+/// be those that were delivered (FORMAT §10).
+///
+/// ```
+/// use indelible::proof::DeliveredRecord;
+/// use indelible::{AuditLog, Event, Actor, MemoryStore, Query, SigningKey, Verifier, action};
+///
+/// # let key = SigningKey::generate("auth.example.com/audit".parse()?)?;
+/// # let log = AuditLog::builder("auth.example.com/audit")
+/// #     .signer(key)
+/// #     .without_checkpoint_file()
+/// #     .open(MemoryStore::new())?;
+/// # let receipt = log.append(Event::new(action::AUTH_LOGIN_FAILED).actor(Actor::user("usr_alice123")))?;
+/// # let (record, proof) = (log.reader().record(receipt.seq)?, log.prove(receipt.seq)?);
+/// # let line = record.line().unwrap().strip_suffix('}').unwrap();
+/// # let proof = proof.to_string().replace('\n', "\\n");
+/// let found_in_the_siem = format!(r#"{{ "result": {{ "_raw": {line}, "proof": "{proof}" }} }} }}"#);
+///
+/// let delivered = DeliveredRecord::from_json(found_in_the_siem.as_bytes())?;
+/// let proof = delivered.proof().ok_or("it was delivered without a proof")?;
+/// let checkpoint = Verifier::new(log.vkey()).verify_record(delivered.record(), proof)?;
+/// assert_eq!(checkpoint.size(), receipt.size);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliveredRecord {
+    record: Record,
+    proof: Option<Proof>,
+}
+
+impl DeliveredRecord {
+    /// Finds the record in a JSON text.
+    ///
+    /// # Errors
+    ///
+    /// [`DeliveredError`]: there is none, or it is not whole.
+    pub fn from_json(text: &[u8]) -> Result<Self, DeliveredError> {
+        let mut reader = Reader::new(text, DEPTH_MAX).map_err(DeliveredError::Json)?;
+        let found = find(&mut reader, STRINGS_MAX).map_err(DeliveredError::Json)?;
+        reader.end().map_err(DeliveredError::Json)?;
+        found.ok_or(DeliveredError::NoRecord)?.delivered()
+    }
+
+    /// The record.
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// Its proof, if it was delivered with one.
+    pub fn proof(&self) -> Option<&Proof> {
+        self.proof.as_ref()
+    }
+}
+
+/// Why no record is found in a text, or not a whole one.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeliveredError {
+    /// The text is not JSON.
+    #[error("not JSON: {0}")]
+    Json(JsonError),
+    /// Nowhere in it is an object with `event`, `personal`, `prev`, `recorded_at` and `seq`.
+    #[error("there is no record in it: an object with event, personal, prev, recorded_at and seq")]
+    NoRecord,
+    /// What is there is no record.
+    #[error("the record is not as the log has it: {0}")]
+    Record(JsonError),
+    /// The record is not the one that was delivered.
+    #[error("the record was changed: its hash is {found}, and was {delivered} when it was delivered")]
+    Changed {
+        /// The hash that stands beside it.
+        delivered: String,
+        /// Its hash.
+        found: Hash,
+    },
+    /// What stands as its proof is none.
+    #[error(transparent)]
+    Proof(TlogProofError),
+}
+
+/// The parts of an object that may be a record, each as canonical JSON.
+#[derive(Default)]
+struct Parts([Option<Vec<u8>>; NAMES.len()]);
+
+impl fmt::Debug for Parts {
+    /// Shows no content: a record may hold personal data.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Parts").finish_non_exhaustive()
+    }
+}
+
+impl Parts {
+    fn is_record(&self) -> bool {
+        self.0.iter().take(RECORD).all(Option::is_some)
+    }
+
+    fn delivered(self) -> Result<DeliveredRecord, DeliveredError> {
+        let [event, personal, prev, recorded_at, seq, hash, proof] = self.0.map(Option::unwrap_or_default);
+        let parts = [event, personal, prev, recorded_at, seq];
+        let mut line = Vec::new();
+        for (name, value) in NAMES.iter().zip(parts) {
+            line.push(if line.is_empty() { b'{' } else { b',' });
+            json::string(&mut line, name);
+            line.push(b':');
+            line.extend_from_slice(&value);
+        }
+        line.push(b'}');
+        let record = Record::from_line(&line).map_err(DeliveredError::Record)?;
+        let found = record.hash();
+        match text(&hash) {
+            Some(delivered) if delivered != found.to_string() => {
+                return Err(DeliveredError::Changed { delivered, found });
+            }
+            _ => {}
+        }
+        let proof = text(&proof).map(|proof| proof.parse().map_err(DeliveredError::Proof));
+        let proof = proof.transpose()?;
+        Ok(DeliveredRecord { record, proof })
+    }
+}
+
+/// The first record in a value. Strings within it may hold JSON, so many one in the other.
+fn find(value: &mut Reader<'_>, strings: usize) -> Result<Option<Parts>, JsonError> {
+    let mut found = None;
+    match value.kind()? {
+        Kind::Object => {
+            let mut parts = Parts::default();
+            value.object::<JsonError>(|key, value| {
+                if let Some(at) = NAMES.iter().position(|name| *name == key) {
+                    let mut part = Vec::new();
+                    value.canonical(&mut part)?;
+                    if let Some(place) = parts.0.get_mut(at) {
+                        *place = Some(part);
+                    }
+                } else if found.is_none() {
+                    found = find(value, strings)?;
+                } else {
+                    value.skip()?;
+                }
+                Ok(())
+            })?;
+            if parts.is_record() {
+                return Ok(Some(parts));
+            }
+            for part in parts.0.iter().flatten() {
+                if found.is_none() {
+                    found = find(&mut Reader::new(part, DEPTH_MAX)?, strings)?;
+                }
+            }
+        }
+        Kind::List => value.list::<JsonError>(|_, value| {
+            match &found {
+                None => found = find(value, strings)?,
+                Some(_) => value.skip()?,
+            }
+            Ok(())
+        })?,
+        Kind::String => {
+            let text = value.string()?;
+            if strings > 0 && text.trim_start().starts_with(['{', '[']) {
+                // A text that only begins like JSON is none.
+                let reader = Reader::new(text.as_bytes(), DEPTH_MAX);
+                found = reader
+                    .and_then(|mut reader| find(&mut reader, strings - 1))
+                    .unwrap_or_default();
+            }
+        }
+        _ => value.skip()?,
+    }
+    Ok(found)
+}
+
+/// The text that a value is, if it is one.
+fn text(value: &[u8]) -> Option<String> {
+    let mut reader = Reader::new(value, 1).ok()?;
+    match reader.kind() {
+        Ok(Kind::String) => Some(reader.string().ok()?.into_owned()),
+        _ => None,
+    }
+}
+
+/// What a record has, in canonical order, and what is delivered with it.
+const NAMES: [&str; 7] = ["event", "personal", "prev", "recorded_at", "seq", "hash", "proof"];
+
+/// So many of them are the record's.
+const RECORD: usize = 5;
+
+/// A record nests 32 deep (FORMAT §1); the rest is for what a SIEM puts around it.
+const DEPTH_MAX: usize = 64;
+
+/// So many strings that hold JSON stand one in the other.
+const STRINGS_MAX: usize = 4;

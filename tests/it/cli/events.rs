@@ -1,0 +1,102 @@
+//! `check-event`.
+
+use super::*;
+
+/// A log of 20 logins, and record 7 as a sink delivers it with its proof.
+fn delivered() -> (Folder, Value) {
+    let folder = Folder::new();
+    folder.append_good(logins(0..20));
+    let segment = folder.read("audit/segments/00000000000000000000.jsonl");
+    let line = segment.lines().find(|line| line.ends_with("\"seq\":7}")).unwrap();
+    let mut event: Value = serde_json::from_str(line).unwrap();
+    event["hash"] = indelible::Record::from_line(line.as_bytes())
+        .unwrap()
+        .hash()
+        .to_string()
+        .into();
+    event["proof"] = folder.good(&["prove", "audit", "7"]).into();
+    (folder, event)
+}
+
+/// The same JSON with other spaces, escapes and keys in another order, numbers as a printer of doubles writes them.
+fn printed_anew(event: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(event)
+        .unwrap()
+        .replace("usr", "\\u0075\\u0073r");
+    text = text.replace("\"seq\": 7", "\"seq\": 7.0");
+    text
+}
+
+#[test]
+fn an_event_is_checked_in_whatever_a_siem_makes_of_it() {
+    let (folder, event) = delivered();
+    let vkey = folder.vkey();
+    let splunk = serde_json::json!({"preview": false, "result": {"_raw": event.to_string(), "_time": "2026-01-01"}});
+    let datadog = serde_json::json!({"id": "x", "attributes": {"attributes": event, "tags": ["a"]}});
+    let envelope = serde_json::json!({"time": 1.5, "event": event, "fields": {"seq": 7}});
+    let list = serde_json::json!([1, "{not json", event]);
+    let mut more = event.clone();
+    more["_index"] = "main".into();
+    for text in [
+        event.to_string(),
+        printed_anew(&event),
+        splunk.to_string(),
+        datadog.to_string(),
+        envelope.to_string(),
+        list.to_string(),
+        more.to_string(),
+    ] {
+        folder.write("event", &text);
+        let said = folder.good(&["check-event", "event", "--vkey", &vkey]);
+        assert!(said.contains("record 7 is in the log auth.example.com/audit"), "{said}");
+    }
+    folder.write("events", format!("{event}\n\n{splunk}\n"));
+    let said = folder.good(&["check-event", "events", "--vkey", &vkey]);
+    assert_eq!(said.lines().count(), 2);
+}
+
+#[test]
+fn a_changed_event_is_found_out() {
+    let (folder, event) = delivered();
+    let vkey = folder.vkey();
+    let whole = event.to_string();
+    for (from, to) in [
+        ("usr_5", "usr_6"),
+        ("\"seq\":7", "\"seq\":8"),
+        ("index 7", "index 8"),
+        ("203.0.113.7", "203.0.113.8"),
+    ] {
+        let changed = whole.replacen(from, to, 1);
+        assert_ne!(changed, whole, "{from}");
+        folder.write("event", &changed);
+        folder.bad(1, &["check-event", "event", "--vkey", &vkey]);
+    }
+    // Also without the hash beside it, and by a line's number where there are several.
+    let mut bare = event.clone();
+    bare.as_object_mut().unwrap().remove("hash");
+    bare["event"]["actor"]["id"] = "usr_mallory".into();
+    folder.write("events", format!("{whole}\n{bare}\n"));
+    let said = folder.bad(1, &["check-event", "events", "--vkey", &vkey]);
+    assert!(said.contains("events line 2: record 7"), "{said}");
+}
+
+#[test]
+fn what_cannot_be_checked_says_why() {
+    let (folder, event) = delivered();
+    let vkey = folder.vkey();
+    let mut unproven = event.clone();
+    unproven.as_object_mut().unwrap().remove("proof");
+    let other = indelible::SigningKey::generate("auth.example.com/audit".parse().unwrap()).unwrap();
+    let other = other.vkey().to_string();
+    for (text, vkey, expected) in [
+        (unproven.to_string(), &vkey, "without a proof"),
+        ("{".to_owned(), &vkey, "not JSON"),
+        (String::new(), &vkey, "not JSON"),
+        ("{\"event\":{}}".to_owned(), &vkey, "no record"),
+        (event.to_string(), &other, "key"),
+    ] {
+        folder.write("event", &text);
+        let said = folder.bad(2, &["check-event", "event", "--vkey", vkey]);
+        assert!(said.contains(expected), "{said}");
+    }
+}
