@@ -58,6 +58,7 @@
 //! - [`publish`]: the log as static files that anyone can serve and verify (C2SP tlog-tiles).
 //! - [`Verifier`], [`Report`], [`Finding`]: what an auditor does.
 //! - [`FileStore`], [`MemoryStore`], [`store`]: where commits live.
+//! - [`schema`]: records as OCSF, ECS and CEF, the schemas of SIEMs.
 //! - [`Sink`], [`sink`]: where records are delivered while they are recorded.
 //! - [`SigningKey`], [`Signer`], [`Checkpoint`], [`note`], [`merkle`]: the parts that the proof is made of, in the
 //!   formats of C2SP.
@@ -98,6 +99,7 @@ pub mod query;
 mod reader;
 mod record;
 pub mod retention;
+pub mod schema;
 pub mod sign;
 pub mod sink;
 pub mod store;

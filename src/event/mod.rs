@@ -386,4 +386,4 @@ impl fmt::Debug for Event {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -7,7 +7,7 @@ mod redaction;
 mod retries;
 mod rules;
 mod splitting;
-mod strategy;
+pub(crate) mod strategy;
 
 use super::*;
 use crate::json::read::canonicalize;
@@ -30,7 +30,7 @@ fn login() -> Event {
 }
 
 /// The two parts of an event, recorded with [`fill`] under the default rules.
-fn parts(event: &Event) -> (String, String) {
+pub(crate) fn parts(event: &Event) -> (String, String) {
     parts_with(event, &fill(), &Redaction::default())
 }
 

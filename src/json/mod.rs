@@ -30,6 +30,7 @@ mod tests;
 pub(crate) use check::Canonical;
 pub use error::JsonError;
 pub(crate) use merge::merge;
+pub(crate) use object::ObjectWriter;
 pub(crate) use read::{Kind, Reader, canonicalize};
 pub(crate) use serialize::to_text;
 pub(crate) use write::{string, unsigned};

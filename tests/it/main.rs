@@ -22,6 +22,7 @@ mod export_folder;
 mod export_forged;
 mod follow;
 mod foreign;
+mod foreign_schemas;
 mod holds;
 mod ids;
 mod live;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::*;
 
-pub(super) fn event() -> impl Strategy<Value = Event> {
+pub(crate) fn event() -> impl Strategy<Value = Event> {
     let metadata = btree_map(key(), (value(), any::<bool>()), 0..5);
     (
         head().boxed(),
@@ -39,7 +39,7 @@ pub(super) fn key() -> impl Strategy<Value = String> {
 }
 
 /// A JSON value of I-JSON.
-pub(super) fn value() -> impl Strategy<Value = Value> {
+pub(crate) fn value() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         Just(Value::Null),
         any::<bool>().prop_map(Value::from),
