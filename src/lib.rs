@@ -82,6 +82,8 @@
 //! | `watch` | who follows the log of another process is told by Linux of what is new, and looks at nothing meanwhile |
 
 pub mod checkpoint;
+#[cfg(feature = "config")]
+pub mod config;
 pub mod erasure;
 mod error;
 pub mod event;

@@ -49,6 +49,12 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// Where it reads on, in bytes.
+    #[cfg(feature = "config")]
+    pub(crate) fn position(&self) -> usize {
+        self.position
+    }
+
     /// The kind of the next value, by how it begins.
     ///
     /// # Errors

@@ -43,6 +43,8 @@ pub(crate) use index::Indexes;
 pub(crate) use lines::seq_of;
 pub(crate) use matcher::Matcher;
 pub use page::{Found, Gone, Page};
+#[cfg(feature = "config")]
+pub(crate) use parse::period;
 pub(crate) use scan::{Stepped, answer, each, step};
 
 use condition::Condition;

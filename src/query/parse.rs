@@ -238,7 +238,7 @@ fn number(text: &str) -> Option<u64> {
         .filter(|number| is_plain && *number <= crate::merkle::SIZE_MAX)
 }
 
-pub(super) fn period(text: &str) -> Option<Duration> {
+pub(crate) fn period(text: &str) -> Option<Duration> {
     let unit = text.chars().next_back()?;
     let seconds = match unit {
         's' => 1,

@@ -1,5 +1,8 @@
 //! What a sink gets: which records, in which form, from where on.
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::Sink;
 use super::message::{Message, checkpoint_text, record_text};
 use crate::checkpoint::SignedCheckpoint;
@@ -7,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::proof::Proof;
 use crate::query::Query;
 use crate::record::Record;
+use crate::schema;
 use crate::timestamp::Timestamp;
 
 /// A sink, and what it gets of a log. It is given to [`Builder::sink`](crate::Builder::sink) or
@@ -54,6 +58,41 @@ pub enum Form {
     /// (FORMAT §10).
     #[default]
     Record,
+    /// OCSF 1.8.0 ([`schema::ocsf`](crate::schema::ocsf)).
+    Ocsf,
+    /// ECS 9.4 ([`schema::ecs`](crate::schema::ecs)).
+    Ecs,
+    /// CEF ([`schema::cef`](crate::schema::cef)).
+    Cef,
+}
+
+impl Form {
+    /// Its name: `record`, `ocsf`, `ecs` or `cef`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Record => "record",
+            Self::Ocsf => "ocsf",
+            Self::Ecs => "ecs",
+            Self::Cef => "cef",
+        }
+    }
+}
+
+impl fmt::Display for Form {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Form {
+    type Err = String;
+
+    /// Reads a form by its name.
+    fn from_str(name: &str) -> Result<Self, String> {
+        let all = [Self::Record, Self::Ocsf, Self::Ecs, Self::Cef];
+        let found = all.into_iter().find(|form| form.as_str() == name);
+        found.ok_or_else(|| "a form is record, ocsf, ecs or cef".to_owned())
+    }
 }
 
 impl Feed {
@@ -91,6 +130,9 @@ impl Feed {
 
     /// Each record with a proof that it is in the log (C2SP tlog-proof, FORMAT §10): one alone, copied out of the target,
     /// then verifies with nothing but the vkey. A proof has some 2 KB, and takes a read or two of the tree.
+    ///
+    /// In a [`Form`] other than the record itself, the record with its proof stands in the field that the schema has for the
+    /// original: `raw_data` in OCSF, `event.original` in ECS, `rawEvent` in CEF.
     pub fn with_proofs(mut self) -> Self {
         self.query = self.query.with_proofs();
         self
@@ -145,16 +187,23 @@ impl Feed {
             true => record,
             false => record.without_personal_data(),
         };
+        let original = || proof.and_then(|proof| record_text(&record, Some(proof)));
         let text = match self.form {
-            Form::Record => record_text(&record, proof)?,
+            Form::Record => record_text(&record, proof),
+            Form::Ocsf => schema::ocsf::record(&record, original().as_deref()),
+            Form::Ecs => schema::ecs::record(&record, original().as_deref()),
+            Form::Cef => schema::cef::record(&record, original().as_deref()),
         };
-        Message::of_record(record, text)
+        Message::of_record(record, text?)
     }
 
     /// The message of a checkpoint.
     pub(super) fn checkpoint_message(&self, checkpoint: &SignedCheckpoint, now: Timestamp) -> Message {
         let text = match self.form {
             Form::Record => checkpoint_text(checkpoint),
+            Form::Ocsf => schema::ocsf::checkpoint(checkpoint, now),
+            Form::Ecs => schema::ecs::checkpoint(checkpoint, now),
+            Form::Cef => schema::cef::checkpoint(checkpoint, now),
         };
         Message::of_checkpoint(checkpoint, text, now)
     }

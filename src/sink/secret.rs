@@ -49,8 +49,11 @@ impl Secret {
     }
 
     /// The secret as it is now. A panic in the host's code is a failure of it.
-    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "for targets with secrets"))]
-    pub(super) fn get(&self) -> Result<Zeroizing<String>, String> {
+    #[cfg_attr(
+        not(any(feature = "http", feature = "config")),
+        expect(dead_code, reason = "for targets with secrets")
+    )]
+    pub(crate) fn get(&self) -> Result<Zeroizing<String>, String> {
         let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.0)()));
         asked.unwrap_or_else(|_| Err("what gives the secret panicked".to_owned()))
     }

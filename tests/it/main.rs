@@ -12,6 +12,8 @@ mod clock;
 mod closing;
 #[cfg(feature = "compress")]
 mod compress;
+#[cfg(feature = "config")]
+mod config;
 mod crash;
 mod disk;
 mod erasure;

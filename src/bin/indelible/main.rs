@@ -7,6 +7,7 @@
 
 mod append;
 mod cat;
+mod check_config;
 mod check_event;
 mod check_proof;
 mod checkpoint;
@@ -26,6 +27,7 @@ mod query;
 mod retention;
 mod rotate_key;
 mod rows;
+mod ship;
 mod table;
 mod tail;
 mod verify;
@@ -62,6 +64,8 @@ enum Command {
     Prove(prove::Prove),
     CheckProof(check_proof::CheckProof),
     CheckEvent(check_event::CheckEvent),
+    CheckConfig(check_config::CheckConfig),
+    Ship(ship::Ship),
     RotateKey(rotate_key::RotateKey),
     Compress(compress::Compress),
     Erase(Box<erase::Erase>),
@@ -105,6 +109,8 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, Failure> {
         Command::Prove(arguments) => prove::run(&arguments, output),
         Command::CheckProof(arguments) => check_proof::run(&arguments, output),
         Command::CheckEvent(arguments) => check_event::run(&arguments, output),
+        Command::CheckConfig(arguments) => check_config::run(&arguments, output),
+        Command::Ship(arguments) => ship::run(&arguments, output),
         Command::RotateKey(arguments) => rotate_key::run(&arguments, output),
         Command::Compress(arguments) => compress::run(&arguments, output),
         Command::Erase(arguments) => erase::run(&arguments, output),

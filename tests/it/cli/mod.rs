@@ -10,6 +10,7 @@ mod keys;
 mod proofs;
 mod reading;
 mod retention;
+mod shipping;
 mod signals;
 mod verify;
 

@@ -1,0 +1,102 @@
+//! The log itself: its options, its retention, its exports.
+
+use std::time::Duration;
+
+use super::section::Section;
+use super::{Config, ConfigError, sinks};
+use crate::export::{Compression, Destination, Every, Export, Format};
+use crate::log::{AuditLog, Builder};
+use crate::query::Query;
+use crate::retention::{Period, Retention, Rule};
+
+pub(super) fn config(mut root: Section) -> Result<Config, ConfigError> {
+    let origin = root.needed("origin")?;
+    crate::note::Origin::new(&origin.value).map_err(|error| origin.wrong(error))?;
+    let Some(path) = root.path("path")? else {
+        return Err(ConfigError::new("path", None, "it is needed"));
+    };
+    let segment_bytes = root.number("segment_bytes")?.map(|bytes| bytes.value);
+    let mut builder = AuditLog::builder(origin.value);
+    if let Some(path) = root.path("key_file")? {
+        builder = builder.key_file(path);
+    }
+    if let Some(path) = root.path("checkpoint_file")? {
+        builder = builder.checkpoint_file(path);
+    }
+    if let Some(source) = root.text("source")? {
+        builder = builder.source(source.value);
+    }
+    if let Some(age) = root.duration("rotate_key_after")? {
+        builder = builder.rotate_key_after(age);
+    }
+    if let Some(bytes) = root.number("queue_bytes")? {
+        let size = usize::try_from(bytes.value).map_err(|_| bytes.wrong("more than this machine can address"))?;
+        builder = builder.queue_bytes(size);
+    }
+    if let Some(section) = root.table("retention")? {
+        builder = retention(builder, section)?;
+    }
+    for section in root.tables("exports")? {
+        builder = export(builder, section)?;
+    }
+    let mut secrets = Vec::new();
+    let mut feeds = Vec::new();
+    for section in root.tables("sinks")? {
+        feeds.push(sinks::feed(section, &mut secrets)?);
+    }
+    crate::sink::check(&feeds).map_err(|error| ConfigError::new("sinks", None, error.to_string()))?;
+    root.end()?;
+    Ok(Config {
+        builder,
+        path,
+        segment_bytes,
+        feeds,
+        secrets,
+    })
+}
+
+fn retention(builder: Builder, mut section: Section) -> Result<Builder, ConfigError> {
+    let keep = section.needed("keep")?;
+    let mut retention: Retention = keep.value.parse().map_err(|error| keep.wrong(error))?;
+    for rule in section.texts("rules")? {
+        let parsed: Rule = rule.value.parse().map_err(|error| rule.wrong(error))?;
+        retention = retention.rule(parsed);
+    }
+    if let Some(limit) = section.parsed("delivery_limit", str::parse::<Period>)? {
+        retention = retention.delivery_limit(limit);
+    }
+    retention.check().map_err(|error| section.wrong(error))?;
+    let every = section.duration("every")?.unwrap_or(A_DAY);
+    section.end()?;
+    Ok(builder.retention(retention, every))
+}
+
+fn export(builder: Builder, mut section: Section) -> Result<Builder, ConfigError> {
+    let every = section.needed("every")?;
+    let every = match every.value.as_str() {
+        "hour" => Every::Hour,
+        "day" => Every::Day,
+        _ => return Err(every.wrong("it is hour or day")),
+    };
+    let to = section.needed("to")?;
+    let to: Destination = to.value.parse().map_err(|error| to.wrong(error))?;
+    let mut export = Export::new(filter(&mut section)?);
+    if let Some(format) = section.parsed("format", str::parse::<Format>)? {
+        export = export.format(format);
+    }
+    if let Some(compression) = section.parsed("compression", str::parse::<Compression>)? {
+        export = export.compressed(compression);
+    }
+    if section.boolean("formula_guard")? == Some(false) {
+        export = export.without_formula_guard();
+    }
+    section.end()?;
+    Ok(builder.export_every(every, export, to))
+}
+
+/// The filter of a sink or an export; everything where there is none.
+pub(super) fn filter(section: &mut Section) -> Result<Query, ConfigError> {
+    Ok(section.parsed("filter", Query::parse)?.unwrap_or_default())
+}
+
+const A_DAY: Duration = Duration::from_secs(86_400);

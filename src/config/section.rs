@@ -1,0 +1,233 @@
+//! A table of a configuration, key by key: what is there must be of the right kind, and nothing else may be there.
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::ConfigError;
+use super::tree::{Node, Value};
+use crate::query::period;
+use crate::sink::Secret;
+
+/// A table whose keys are taken one by one.
+#[derive(Debug)]
+pub(super) struct Section {
+    /// What its keys are called by errors: empty, or `sinks[0].`.
+    prefix: String,
+    line: usize,
+    entries: Vec<(String, Node)>,
+    folder: PathBuf,
+}
+
+/// A value that was taken, and where it stood.
+#[derive(Debug)]
+pub(super) struct At<T> {
+    pub(super) key: String,
+    pub(super) line: usize,
+    pub(super) value: T,
+}
+
+impl<T> At<T> {
+    /// An error of this value.
+    pub(super) fn wrong(&self, problem: impl Display) -> ConfigError {
+        ConfigError::new(&self.key, Some(self.line), problem.to_string())
+    }
+}
+
+impl Section {
+    pub(super) fn root(node: Node, folder: &Path) -> Result<Self, ConfigError> {
+        match node.value {
+            Value::Table(entries) => Ok(Self {
+                prefix: String::new(),
+                line: node.line,
+                entries,
+                folder: folder.to_owned(),
+            }),
+            other => Err(ConfigError::new(
+                "",
+                Some(node.line),
+                format!("it is {}, not a table", other.name()),
+            )),
+        }
+    }
+
+    fn inner(&self, prefix: String, line: usize, entries: Vec<(String, Node)>) -> Self {
+        Self {
+            prefix,
+            line,
+            entries,
+            folder: self.folder.clone(),
+        }
+    }
+
+    /// Takes a key that need not be there.
+    fn take<T>(
+        &mut self,
+        key: &str,
+        expected: &str,
+        read: impl FnOnce(Value) -> Result<T, Value>,
+    ) -> Result<Option<At<T>>, ConfigError> {
+        let Some(at) = self.entries.iter().position(|(name, _)| name == key) else {
+            return Ok(None);
+        };
+        let (_, node) = self.entries.remove(at);
+        let (key, line) = (format!("{}{key}", self.prefix), node.line);
+        match read(node.value) {
+            Ok(value) => Ok(Some(At { key, line, value })),
+            Err(other) => {
+                let problem = format!("it is {}, not {expected}", other.name());
+                Err(ConfigError::new(key, Some(line), problem))
+            }
+        }
+    }
+
+    pub(super) fn text(&mut self, key: &str) -> Result<Option<At<String>>, ConfigError> {
+        self.take(key, "a text", |value| match value {
+            Value::Text(text) => Ok(text),
+            other => Err(other),
+        })
+    }
+
+    /// A text that must be there.
+    pub(super) fn needed(&mut self, key: &str) -> Result<At<String>, ConfigError> {
+        let (name, line) = (format!("{}{key}", self.prefix), self.line);
+        self.text(key)?
+            .ok_or_else(|| ConfigError::new(name, Some(line), "it is needed"))
+    }
+
+    /// A text that reads as something.
+    pub(super) fn parsed<T, E: Display>(
+        &mut self,
+        key: &str,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<Option<T>, ConfigError> {
+        let text = self.text(key)?;
+        text.map(|text| parse(&text.value).map_err(|error| text.wrong(error)))
+            .transpose()
+    }
+
+    pub(super) fn number(&mut self, key: &str) -> Result<Option<At<u64>>, ConfigError> {
+        self.take(key, "a number", |value| match value {
+            Value::Number(number) => Ok(number),
+            other => Err(other),
+        })
+    }
+
+    pub(super) fn boolean(&mut self, key: &str) -> Result<Option<bool>, ConfigError> {
+        let taken = self.take(key, "true or false", |value| match value {
+            Value::Boolean(is) => Ok(is),
+            other => Err(other),
+        })?;
+        Ok(taken.map(|taken| taken.value))
+    }
+
+    /// A period of seconds to weeks.
+    pub(super) fn duration(&mut self, key: &str) -> Result<Option<Duration>, ConfigError> {
+        let problem = "a period is a number and s, m, h, d or w, such as 90s or 7d";
+        self.parsed(key, |text| period(text).ok_or(problem))
+    }
+
+    /// A path, from the folder of the file.
+    pub(super) fn path(&mut self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
+        let text = self.text(key)?;
+        Ok(text.map(|text| self.folder.join(text.value)))
+    }
+
+    /// Texts, one or many.
+    pub(super) fn texts(&mut self, key: &str) -> Result<Vec<At<String>>, ConfigError> {
+        let taken = self.take(key, "a list of texts", |value| match value {
+            Value::List(list) => Ok(list),
+            other => Err(other),
+        })?;
+        let Some(At { key, value, .. }) = taken else {
+            return Ok(Vec::new());
+        };
+        let each = value.into_iter().enumerate().map(|(at, node)| {
+            let (key, line) = (format!("{key}[{at}]"), node.line);
+            match node.value {
+                Value::Text(value) => Ok(At { key, line, value }),
+                other => {
+                    let problem = format!("it is {}, not a text", other.name());
+                    Err(ConfigError::new(key, Some(line), problem))
+                }
+            }
+        });
+        each.collect()
+    }
+
+    pub(super) fn table(&mut self, key: &str) -> Result<Option<Self>, ConfigError> {
+        let taken = self.take(key, "a table", |value| match value {
+            Value::Table(entries) => Ok(entries),
+            other => Err(other),
+        })?;
+        Ok(taken.map(|taken| self.inner(format!("{}.", taken.key), taken.line, taken.value)))
+    }
+
+    pub(super) fn tables(&mut self, key: &str) -> Result<Vec<Self>, ConfigError> {
+        let taken = self.take(key, "a list of tables", |value| match value {
+            Value::List(list) => Ok(list),
+            other => Err(other),
+        })?;
+        let Some(At { key, value, .. }) = taken else {
+            return Ok(Vec::new());
+        };
+        let each = value.into_iter().enumerate().map(|(at, node)| match node.value {
+            Value::Table(entries) => Ok(self.inner(format!("{key}[{at}]."), node.line, entries)),
+            other => {
+                let problem = format!("it is {}, not a table", other.name());
+                Err(ConfigError::new(format!("{key}[{at}]"), Some(node.line), problem))
+            }
+        });
+        each.collect()
+    }
+
+    /// A secret, by where it stands. One that is written down is refused, and not repeated.
+    pub(super) fn secret(&mut self, key: &str) -> Result<Option<At<Secret>>, ConfigError> {
+        let (name, line) = (format!("{}{key}", self.prefix), self.line);
+        let written = || {
+            let problem = "a secret is not written down here: it is { env = \"NAME\" } or { file = \"/path\" }";
+            ConfigError::new(&name, Some(line), problem)
+        };
+        if self
+            .entries
+            .iter()
+            .any(|(entry, node)| entry == key && matches!(node.value, Value::Text(_)))
+        {
+            return Err(written());
+        }
+        let Some(mut table) = self.table(key)? else {
+            return Ok(None);
+        };
+        let (env, file) = (table.text("env")?, table.path("file")?);
+        let line = table.line;
+        table.end()?;
+        let value = match (env, file) {
+            (Some(env), None) => Secret::env(env.value),
+            (None, Some(file)) => Secret::file(file),
+            _ => return Err(written()),
+        };
+        Ok(Some(At { key: name, line, value }))
+    }
+
+    /// The keys that are left, for tables whose keys are names.
+    pub(super) fn keys(&self) -> Vec<String> {
+        self.entries.iter().map(|(key, _)| key.clone()).collect()
+    }
+
+    /// Nothing else may be there.
+    pub(super) fn end(self) -> Result<(), ConfigError> {
+        match self.entries.first() {
+            None => Ok(()),
+            Some((key, node)) => {
+                let key = format!("{}{key}", self.prefix);
+                Err(ConfigError::new(key, Some(node.line), "there is no such key here"))
+            }
+        }
+    }
+
+    /// An error of the whole table.
+    pub(super) fn wrong(&self, problem: impl Display) -> ConfigError {
+        let key = self.prefix.trim_end_matches('.');
+        ConfigError::new(key, Some(self.line), problem.to_string())
+    }
+}

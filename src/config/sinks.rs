@@ -1,0 +1,138 @@
+//! The sinks: what each gets, and its target.
+
+use super::ConfigError;
+use super::log::filter;
+use super::section::{At, Section};
+use crate::sink::{Feed, FileSink, Form, Secret, StdoutSink};
+
+/// The secrets that were met, with their keys.
+type Secrets = Vec<(String, Secret)>;
+
+pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<Feed, ConfigError> {
+    let name = section.needed("name")?.value;
+    let kind = section.needed("type")?;
+    let filter = filter(&mut section)?;
+    let form = section.parsed("form", str::parse::<Form>)?;
+    let (personal, proofs) = (section.boolean("personal_data")?, section.boolean("proofs")?);
+    let checkpoints = section.boolean("checkpoints")?;
+    let start = start(&mut section)?;
+    let mut feed = match kind.value.as_str() {
+        "file" => Feed::new(name, FileSink::new(needed(section.path("path")?, "path", &section)?)),
+        "stdout" => Feed::new(name, StdoutSink::new()),
+        #[cfg(feature = "webhook")]
+        "webhook" => Feed::new(name, webhook(&mut section, secrets)?),
+        _ => {
+            return Err(kind.wrong(format!(
+                "it is one of {}; others need the feature of their name",
+                TYPES.join(", ")
+            )));
+        }
+    };
+    section.end()?;
+    let _ = secrets;
+    feed = feed.filter(filter).form(form.unwrap_or_default());
+    if personal == Some(false) {
+        feed = feed.without_personal_data();
+    }
+    if proofs == Some(true) {
+        feed = feed.with_proofs();
+    }
+    if checkpoints == Some(false) {
+        feed = feed.without_checkpoints();
+    }
+    Ok(match start {
+        Some(Begin::Now) => feed.from_now_on(),
+        Some(Begin::Seq(seq)) => feed.from_seq(seq),
+        None => feed,
+    })
+}
+
+/// Where a sink begins that has no position.
+enum Begin {
+    Now,
+    Seq(u64),
+}
+
+fn start(section: &mut Section) -> Result<Option<Begin>, ConfigError> {
+    let read = |text: &str| match text {
+        "now" => Ok(Begin::Now),
+        _ => text.parse().map(Begin::Seq).map_err(|_| "it is \"now\" or a seq"),
+    };
+    section.parsed("start", read)
+}
+
+fn needed<T>(value: Option<T>, key: &str, section: &Section) -> Result<T, ConfigError> {
+    value.ok_or_else(|| section.wrong(format!("{key} is needed")))
+}
+
+#[cfg(feature = "webhook")]
+fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Webhook, ConfigError> {
+    let url = section.needed("url")?.value;
+    let secret = secret(section, "secret", secrets)?;
+    let mut webhook = crate::sink::Webhook::new(url, needed(secret, "secret", section)?);
+    if let Some(old) = self::secret(section, "old_secret", secrets)? {
+        webhook = webhook.also_signed_by(old);
+    }
+    if let Some(mut headers) = section.table("headers")? {
+        for name in headers.keys() {
+            let value = needed(self::secret(&mut headers, &name, secrets)?, &name, section)?;
+            webhook = webhook.header(name, value);
+        }
+    }
+    if let Some(At { value, .. }) = section.number("in_lists")? {
+        webhook = webhook.in_lists(usize::try_from(value).unwrap_or(usize::MAX));
+    }
+    if section.boolean("allow_private_addresses")? == Some(true) {
+        webhook = webhook.allow_private_addresses();
+    }
+    Ok(webhook.http(http(section, secrets)?))
+}
+
+/// How a target over HTTP is reached.
+#[cfg(feature = "http")]
+fn http(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::HttpOptions, ConfigError> {
+    let mut options = crate::sink::HttpOptions::new();
+    if let Some(pem) = pem(section, "roots")? {
+        options = options.roots(pem);
+    }
+    let key = secret(section, "client_key", secrets)?;
+    match (pem(section, "client_certificate")?, key) {
+        (Some(certificate), Some(key)) => options = options.client_certificate(certificate, key),
+        (None, None) => {}
+        _ => return Err(section.wrong("client_certificate and client_key go together")),
+    }
+    if let Some(proxy) = secret(section, "proxy", secrets)? {
+        options = options.proxy(proxy);
+    }
+    if let Some(timeout) = section.duration("timeout")? {
+        options = options.timeout(timeout);
+    }
+    Ok(options)
+}
+
+/// The content of a file with certificates.
+#[cfg(feature = "http")]
+fn pem(section: &mut Section, key: &str) -> Result<Option<Vec<u8>>, ConfigError> {
+    let Some(path) = section.path(key)? else {
+        return Ok(None);
+    };
+    let read = std::fs::read(&path).map_err(|error| section.wrong(format!("{key}: {}: {error}", path.display())))?;
+    Ok(Some(read))
+}
+
+#[cfg(feature = "http")]
+fn secret(section: &mut Section, key: &str, secrets: &mut Secrets) -> Result<Option<Secret>, ConfigError> {
+    let secret = section.secret(key)?;
+    if let Some(At { key, value, .. }) = &secret {
+        secrets.push((key.clone(), value.clone()));
+    }
+    Ok(secret.map(|secret| secret.value))
+}
+
+/// The types of this build.
+const TYPES: &[&str] = &[
+    "file",
+    "stdout",
+    #[cfg(feature = "webhook")]
+    "webhook",
+];
