@@ -37,9 +37,15 @@ pub struct Feed {
     pub(super) sink: Box<dyn Sink>,
     pub(super) query: Query,
     pub(super) start: Start,
-    pub(super) has_checkpoints: bool,
+    pub(super) content: Content,
+}
+
+/// What of a record and a checkpoint a sink gets.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Content {
     form: Form,
     has_personal_data: bool,
+    pub(super) has_checkpoints: bool,
 }
 
 /// Where a sink without a saved position begins.
@@ -104,9 +110,11 @@ impl Feed {
             sink: Box::new(sink),
             query: Query::new(),
             start: Start::Seq(0),
-            form: Form::default(),
-            has_personal_data: true,
-            has_checkpoints: true,
+            content: Content {
+                form: Form::default(),
+                has_personal_data: true,
+                has_checkpoints: true,
+            },
         }
     }
 
@@ -118,13 +126,13 @@ impl Feed {
 
     /// In this form.
     pub fn form(mut self, form: Form) -> Self {
-        self.form = form;
+        self.content.form = form;
         self
     }
 
     /// Without the personal data: in its place stands its hash, and the record verifies all the same (FORMAT §2).
     pub fn without_personal_data(mut self) -> Self {
-        self.has_personal_data = false;
+        self.content.has_personal_data = false;
         self
     }
 
@@ -140,7 +148,7 @@ impl Feed {
 
     /// Without the log's checkpoints: then the target cannot tell a log that was cut off.
     pub fn without_checkpoints(mut self) -> Self {
-        self.has_checkpoints = false;
+        self.content.has_checkpoints = false;
         self
     }
 
@@ -180,9 +188,11 @@ impl Feed {
             )),
         }
     }
+}
 
+impl Content {
     /// The message of a record; `None` where its content is erased.
-    pub(super) fn message(&self, record: Record, proof: Option<&Proof>) -> Option<Message> {
+    pub(super) fn message(self, record: Record, proof: Option<&Proof>) -> Option<Message> {
         let record = match self.has_personal_data {
             true => record,
             false => record.without_personal_data(),
@@ -198,7 +208,7 @@ impl Feed {
     }
 
     /// The message of a checkpoint.
-    pub(super) fn checkpoint_message(&self, checkpoint: &SignedCheckpoint, now: Timestamp) -> Message {
+    pub(super) fn checkpoint(self, checkpoint: &SignedCheckpoint, now: Timestamp) -> Message {
         let text = match self.form {
             Form::Record => checkpoint_text(checkpoint),
             Form::Ocsf => schema::ocsf::checkpoint(checkpoint, now),

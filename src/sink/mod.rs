@@ -49,12 +49,14 @@
 //! ```
 
 mod backoff;
+mod begin;
 mod delivery;
 mod feed;
 mod feeds;
 mod file;
 #[cfg(feature = "http")]
 mod http;
+mod intake;
 mod message;
 mod position;
 mod rejected;

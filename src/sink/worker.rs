@@ -1,35 +1,38 @@
 //! The worker of a sink: reads the log, delivers, saves the position, over and over.
 
 use std::collections::VecDeque;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::Batch;
-use super::backoff;
+use super::begin::{Begun, begin, unreadable};
 use super::delivery::{Delivery, Problem, Rejection};
-use super::feed::Feed;
+use super::feed::{Content, Feed};
 use super::feeds::Host;
+use super::intake::Intake;
 use super::message::Message;
 use super::position::{Position, PositionFile};
 use super::rejected::RejectedFile;
 use super::report::Report;
 use super::running::Running;
 use super::troubles::Troubles;
-use crate::error::{Cause, Result};
-use crate::follow::{Followed, Follower};
+use super::{Batch, Sink, backoff};
 
 /// The worker of a sink.
-pub(super) struct Worker {
-    feed: Feed,
+struct Worker {
+    name: String,
+    sink: Box<dyn Sink>,
+    content: Content,
     host: Arc<dyn Host>,
     running: Arc<Running>,
     file: Option<PositionFile>,
     position: Position,
-    follower: Follower,
+    intake: Intake,
     /// Read and not delivered, in order.
     pending: VecDeque<Message>,
+    /// There was more to read than the next batch.
+    is_behind: bool,
     troubles: Troubles,
     /// What the log was to be told and has not taken.
     untold: Vec<Report>,
@@ -85,20 +88,18 @@ impl Failed {
 }
 
 /// The thread of a sink.
-pub(super) fn run(mut feed: Feed, host: Arc<dyn Host>, running: &Arc<Running>, start: u64) {
+pub(super) fn run(feed: Feed, host: Arc<dyn Host>, running: &Arc<Running>, start: u64) {
     let mut troubles = Troubles::new(&feed.name);
     while running.may_go_on() {
-        match Worker::begin(feed, &host, running, troubles, start) {
-            Ok(mut worker) => {
-                worker.work();
+        match begin(&feed, host.as_ref(), start) {
+            Ok(begun) => {
+                Worker::new(feed, host, Arc::clone(running), troubles, begun).work();
                 break;
             }
-            Err(not_begun) => {
-                let (failed, is_stopping) = (not_begun.failed, running.is_stopping());
-                (feed, troubles) = (not_begun.feed, not_begun.troubles);
-                troubles.failed(failed.problem.clone(), failed.is_held, host.now());
-                running.count(|numbers| numbers.failed(failed.problem, failed.is_held, host.now()));
-                if is_stopping {
+            Err(problem) => {
+                troubles.failed(problem.clone(), false, host.now());
+                running.count(|numbers| numbers.failed(problem, false, host.now()));
+                if running.is_stopping() {
                     break;
                 }
                 running.wait(backoff::pause(troubles.failures(), host.random()).max(BEGIN_AGAIN));
@@ -108,45 +109,25 @@ pub(super) fn run(mut feed: Feed, host: Arc<dyn Host>, running: &Arc<Running>, s
     running.end();
 }
 
-/// What a worker that could not begin leaves for the next try.
-struct NotBegun {
-    feed: Feed,
-    troubles: Troubles,
-    failed: Failed,
-}
-
 impl Worker {
-    fn begin(
-        feed: Feed,
-        host: &Arc<dyn Host>,
-        running: &Arc<Running>,
-        troubles: Troubles,
-        start: u64,
-    ) -> Result<Self, Box<NotBegun>> {
-        let begun = find_position(&feed, host.as_ref(), start).and_then(|(file, position)| {
-            let query = feed.query.clone().seq_from(position.next);
-            let follower = host.follow(&query).map_err(|error| unreadable(&error))?;
-            Ok((file, position, follower))
-        });
-        match begun {
-            Ok((file, position, follower)) => {
-                running.count(|numbers| numbers.position = position.next);
-                Ok(Self {
-                    host: Arc::clone(host),
-                    running: Arc::clone(running),
-                    file,
-                    position,
-                    follower,
-                    pending: VecDeque::new(),
-                    troubles,
-                    untold: Vec::new(),
-                    messages_max: usize::MAX,
-                    refused: 0,
-                    checkpoints: Checkpoints::default(),
-                    feed,
-                })
-            }
-            Err(failed) => Err(Box::new(NotBegun { feed, troubles, failed })),
+    fn new(feed: Feed, host: Arc<dyn Host>, running: Arc<Running>, troubles: Troubles, begun: Begun) -> Self {
+        running.count(|numbers| numbers.position = begun.position.next);
+        Self {
+            name: feed.name,
+            sink: feed.sink,
+            content: feed.content,
+            host,
+            running,
+            file: begun.file,
+            position: begun.position,
+            intake: begun.intake,
+            pending: VecDeque::new(),
+            is_behind: false,
+            troubles,
+            untold: Vec::new(),
+            messages_max: usize::MAX,
+            refused: 0,
+            checkpoints: Checkpoints::default(),
         }
     }
 
@@ -178,77 +159,67 @@ impl Worker {
     /// Whether all is delivered of a log that has ended, or in time to stop.
     fn is_done(&self) -> bool {
         let is_last = self.pending.is_empty() && !self.checkpoints.is_owed;
-        is_last && (self.follower.is_ended() || self.running.is_stopping() && self.is_up_to_date())
+        is_last && (self.intake.is_ended() || self.running.is_stopping() && self.is_up_to_date())
     }
 
     fn is_up_to_date(&self) -> bool {
         let newest = self.host.newest().ok().flatten();
-        newest.is_none_or(|newest| newest.checkpoint().size() <= self.follower.position())
+        newest.is_none_or(|newest| newest.checkpoint().size() <= self.intake.position())
     }
 
     /// Reads what there is to be delivered next. Waits for it where there is nothing.
     fn fill(&mut self) -> Result<(), Failed> {
-        let limits = self.feed.sink.limits();
-        if self.pending.is_empty() {
-            let wait = [self.checkpoints.due_within(), self.troubles.due_within()];
-            let wait = wait.into_iter().flatten().min().unwrap_or(LONG);
-            let first = self.follow(wait)?;
-            self.take(first);
-            self.passed();
+        let limits = self.limits();
+        let wait = match self.pending.is_empty() {
+            true => self.due_within(),
+            false => Duration::ZERO,
+        };
+        let bytes: usize = self.pending.iter().map(|message| message.text().len()).sum();
+        let room = (
+            limits.0.saturating_sub(self.pending.len()),
+            limits.1.saturating_sub(bytes),
+        );
+        let running = Arc::clone(&self.running);
+        let read = self.intake.wait(wait, Some(&|| running.is_interrupted()), room);
+        self.add(read.map_err(|error| Failed::new(unreadable(&error)))?, room);
+        // What the filter does not find is passed over, as is what is erased.
+        if self.pending.is_empty() && self.intake.position() > self.position.next {
+            self.move_to(self.intake.position());
         }
-        let mut bytes: usize = self.pending.iter().map(|message| self.feed.sink.size_of(message)).sum();
-        while !self.pending.is_empty() && self.pending.len() < limits.messages_max && bytes < limits.bytes_max {
-            let Some(next) = self.follow(Duration::ZERO)? else {
-                break;
-            };
-            let before = self.pending.len();
-            self.take(Some(next));
-            bytes += self
-                .pending
-                .iter()
-                .skip(before)
-                .map(|message| self.feed.sink.size_of(message))
-                .sum::<usize>();
-        }
-        let oldest = self
-            .pending
-            .iter()
-            .find_map(Message::record)
-            .and_then(crate::Record::recorded_at);
-        self.running.count(|numbers| numbers.oldest = oldest);
         self.add_checkpoint()
     }
 
-    fn follow(&mut self, wait: Duration) -> Result<Option<Followed>, Failed> {
-        let running = Arc::clone(&self.running);
-        let next = self.follower.read_next(wait, Some(&|| running.is_interrupted()));
-        next.map_err(|error| unreadable(&error))
+    /// About how much makes a batch.
+    fn limits(&self) -> (usize, usize) {
+        let limits = self.sink.limits();
+        (limits.messages_max.max(1), limits.bytes_max.max(1))
     }
 
-    fn take(&mut self, next: Option<Followed>) {
-        match next {
-            Some(Followed::Record(found)) => {
-                self.pending
-                    .extend(self.feed.message(found.record, found.proof.as_ref()));
-            }
-            Some(Followed::Purged(range)) => {
-                self.running.count(|numbers| numbers.purged += range.end - range.start);
-            }
-            None => {}
-        }
+    /// How long it may be waited for something new.
+    fn due_within(&self) -> Duration {
+        let untold = (!self.untold.is_empty()).then_some(TELL_AGAIN);
+        let due = [self.checkpoints.due_within(), self.troubles.due_within(), untold];
+        due.into_iter().flatten().min().unwrap_or(LONG)
     }
 
-    /// What the filter does not find is passed over, as is what is erased.
-    fn passed(&mut self) {
-        if self.pending.is_empty() && self.follower.position() > self.position.next {
-            self.move_to(self.follower.position());
-        }
+    /// Takes what was read.
+    fn add(&mut self, read: VecDeque<Message>, room: (usize, usize)) {
+        let bytes: usize = read.iter().map(|message| message.text().len()).sum();
+        self.is_behind = read.len() >= room.0 || bytes >= room.1;
+        self.pending.extend(read);
+        let oldest = self.pending.iter().find(|message| message.record().is_some());
+        let oldest = oldest.map(Message::recorded_at);
+        let purged = self.intake.take_purged();
+        self.running.count(|numbers| {
+            numbers.oldest = oldest;
+            numbers.purged += purged;
+        });
     }
 
     /// The newest checkpoint comes last, at most once a second.
     fn add_checkpoint(&mut self) -> Result<(), Failed> {
         let has_one = self.pending.back().is_some_and(|last| last.record().is_none());
-        let is_owed = self.feed.has_checkpoints && (self.checkpoints.is_owed || !self.pending.is_empty());
+        let is_owed = self.content.has_checkpoints && (self.checkpoints.is_owed || !self.pending.is_empty());
         let is_due = self
             .checkpoints
             .sent
@@ -257,25 +228,40 @@ impl Worker {
         if has_one || !is_owed || !(is_due || is_last) {
             return Ok(());
         }
-        if let Some(newest) = self.host.newest().map_err(|error| unreadable(&error))? {
+        if let Some(newest) = self.host.newest().map_err(|error| Failed::new(unreadable(&error)))? {
             self.pending
-                .push_back(self.feed.checkpoint_message(&newest, self.host.now()));
+                .push_back(self.content.checkpoint(&newest, self.host.now()));
         }
         Ok(())
     }
 
     /// Delivers the next batch.
     fn deliver(&mut self) -> Result<(), Failed> {
-        let sink = &mut self.feed.sink;
-        let limits = sink.limits();
-        let count = limits
-            .prefix(&self.pending, |message| sink.size_of(message))
-            .min(self.messages_max);
+        let limits = self.limits();
+        let (sink, intake) = (&mut self.sink, &mut self.intake);
+        let count = sink.limits().prefix(&self.pending, |message| sink.size_of(message));
+        let count = count.min(self.messages_max);
+        let is_behind = self.is_behind && self.pending.len() - count < limits.0;
         let batch = Batch::new(self.pending.make_contiguous().get(..count).unwrap_or_default());
         self.running.count(|numbers| numbers.under_way = Some(Instant::now()));
-        let delivery = catch_unwind(AssertUnwindSafe(|| sink.deliver(&batch)));
+        // Where there is more, it is read while this is on its way.
+        let (delivery, ahead) = thread::scope(|scope| {
+            let read = || intake.read_ahead(limits);
+            let ahead = is_behind.then(|| thread::Builder::new().spawn_scoped(scope, read).ok());
+            let delivery = catch_unwind(AssertUnwindSafe(|| sink.deliver(&batch)));
+            (delivery, ahead.flatten().and_then(|ahead| ahead.join().ok()))
+        });
         self.running.count(|numbers| numbers.under_way = None);
-        match delivery.unwrap_or_else(|_| Delivery::retry("the sink panicked")) {
+        // First: the position is before all that was read and is not delivered.
+        if let Some(ahead) = ahead {
+            self.add(ahead, limits);
+        }
+        self.settle_by(count, delivery.unwrap_or_else(|_| Delivery::retry("the sink panicked")))
+    }
+
+    /// Does what the target's answer to the first messages asks for.
+    fn settle_by(&mut self, count: usize, delivery: Delivery) -> Result<(), Failed> {
+        match delivery {
             Delivery::Delivered => self.settle(count, &[], &[]),
             Delivery::Partly { undelivered } => self.settle(count, &[], &undelivered),
             Delivery::Rejected { rejected, undelivered } => self.settle(count, &rejected, &undelivered),
@@ -330,7 +316,7 @@ impl Worker {
             .pending
             .iter()
             .find_map(Message::seq)
-            .unwrap_or(self.follower.position());
+            .unwrap_or(self.intake.position());
         self.running.count(|numbers| {
             numbers.rejected += refused;
             if taken > 0 {
@@ -355,7 +341,7 @@ impl Worker {
             if is_later {
                 self.position.last = Some((record.seq(), record.hash()));
             }
-            self.checkpoints.is_owed |= self.feed.has_checkpoints;
+            self.checkpoints.is_owed |= self.content.has_checkpoints;
         }
         if let Some(size) = message.checkpoint_size() {
             self.checkpoints = Checkpoints {
@@ -404,7 +390,7 @@ impl Worker {
             });
         }
         if let Some(folder) = self.host.folder() {
-            let added = RejectedFile::of(&folder, &self.feed.name).add(&records, self.host.now());
+            let added = RejectedFile::of(&folder, &self.name).add(&records, self.host.now());
             added.map_err(|error| Failed::new(format!("rejected records cannot be set aside: {error}")))?;
         }
         self.refused += records.len();
@@ -454,50 +440,6 @@ impl Worker {
     }
 }
 
-/// Where a sink begins, and the file that remembers it, if the log has a folder.
-fn find_position(feed: &Feed, host: &dyn Host, start: u64) -> Result<(Option<PositionFile>, Position), Failed> {
-    let begin = Position {
-        next: start,
-        last: None,
-    };
-    let Some(folder) = host.folder() else {
-        return Ok((None, begin));
-    };
-    let unusable = |error: io::Error| match error.kind() {
-        io::ErrorKind::WouldBlock => Failed::new("another process delivers for it, or another sink of this name"),
-        _ => Failed::new(format!("its position cannot be read or saved: {error}")),
-    };
-    let (mut file, saved) = PositionFile::open(&folder, &feed.name).map_err(unusable)?;
-    let position = match saved {
-        Some(saved) => check_position(saved, host)?,
-        None => begin,
-    };
-    file.save(&position).and_then(|()| file.sync()).map_err(unusable)?;
-    Ok((Some(file), position))
-}
-
-/// A position that is not of this log is gone back from: what was delivered is delivered again, rather than too little.
-fn check_position(saved: Position, host: &dyn Host) -> Result<Position, Failed> {
-    let newest = host.newest().map_err(|error| unreadable(&error))?;
-    let size = newest.map_or(0, |newest| newest.checkpoint().size());
-    let begin = Position::default();
-    match saved.last {
-        _ if saved.next > size => Ok(begin),
-        None => Ok(saved),
-        Some((seq, hash)) => match host.record(seq) {
-            Ok(record) if record.hash() == hash => Ok(saved),
-            Ok(_) => Ok(begin),
-            // It is purged.
-            Err(error) if matches!(error.cause(), Cause::NoRecord { .. }) => Ok(saved),
-            Err(error) => Err(unreadable(&error)),
-        },
-    }
-}
-
-fn unreadable(error: &crate::Error) -> Failed {
-    Failed::new(Problem::new("the log cannot be read").with_answer(error.to_string()))
-}
-
 /// How often a target gets the newest checkpoint, at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
 
@@ -508,6 +450,8 @@ const REFUSED_MAX: usize = 100;
 const HELD_MIN: Duration = Duration::from_secs(5);
 
 const BEGIN_AGAIN: Duration = Duration::from_millis(500);
+
+const TELL_AGAIN: Duration = Duration::from_millis(100);
 
 /// So long is waited at once.
 const LONG: Duration = Duration::from_secs(3600);

@@ -87,7 +87,7 @@ fn what_cannot_be_checked_says_why() {
     let mut unproven = event.clone();
     unproven.as_object_mut().unwrap().remove("proof");
     let other = indelible::SigningKey::generate("auth.example.com/audit".parse().unwrap()).unwrap();
-    let other = other.vkey().to_string();
+    let other = indelible::Signer::vkey(&other).to_string();
     for (text, vkey, expected) in [
         (unproven.to_string(), &vkey, "without a proof"),
         ("{".to_owned(), &vkey, "not JSON"),

@@ -1,0 +1,74 @@
+//! What a worker reads of the log, as the messages that its sink is to get.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::feed::Content;
+use super::message::Message;
+use crate::error::Result;
+use crate::follow::{CalledOff, Followed, Follower};
+
+/// Reads the log on from the position of a sink.
+pub(super) struct Intake {
+    follower: Follower,
+    content: Content,
+    /// How many records were purged before they were read, and not counted yet.
+    purged: u64,
+}
+
+impl Intake {
+    pub(super) fn new(follower: Follower, content: Content) -> Self {
+        Self {
+            follower,
+            content,
+            purged: 0,
+        }
+    }
+
+    /// The first record that was not read.
+    pub(super) fn position(&self) -> u64 {
+        self.follower.position()
+    }
+
+    /// Whether the log has ended, and all of it was read.
+    pub(super) fn is_ended(&self) -> bool {
+        self.follower.is_ended()
+    }
+
+    pub(super) fn take_purged(&mut self) -> u64 {
+        std::mem::take(&mut self.purged)
+    }
+
+    /// Waits for something new, and reads it: messages of up to about so many bytes. What the filter does not find, and what
+    /// is erased, is passed over; so there may be none.
+    pub(super) fn wait(
+        &mut self,
+        limit: Duration,
+        is_called_off: CalledOff<'_>,
+        (messages_max, bytes_max): (usize, usize),
+    ) -> Result<VecDeque<Message>> {
+        let (mut read, mut bytes, mut wait) = (VecDeque::new(), 0, limit);
+        while read.len() < messages_max && bytes < bytes_max {
+            let next = self.follower.read_next(wait, is_called_off)?;
+            let message = match next {
+                Some(Followed::Record(found)) => self.content.message(found.record, found.proof.as_ref()),
+                Some(Followed::Purged(range)) => {
+                    self.purged += range.end - range.start;
+                    None
+                }
+                None => break,
+            };
+            if let Some(message) = message {
+                bytes += message.text().len();
+                read.push_back(message);
+            }
+            wait = Duration::ZERO;
+        }
+        Ok(read)
+    }
+
+    /// The same without waiting. What cannot be read now is met again by the next [`wait`](Self::wait).
+    pub(super) fn read_ahead(&mut self, limits: (usize, usize)) -> VecDeque<Message> {
+        self.wait(Duration::ZERO, None, limits).unwrap_or_default()
+    }
+}
