@@ -13,7 +13,7 @@
 //!                    ▼ queue
 //!               committer: seq, prev, hash ─▶ tree ─▶ sign ─▶ Store ─▶ durable ─▶ Receipt
 //!                                                              │
-//!        LogReader · Verifier · Proof             all read the store
+//!        LogReader · Verifier · Proof · Sinks     all read the store
 //! ```
 //!
 //! # Example
@@ -74,12 +74,14 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
-//! | `cli` | the binary `indelible`; turns on `compress`, `gzip` and `watch` |
+//! | `cli` | the binary `indelible`; turns on `compress`, `config`, `gzip` and `watch` |
 //! | `compress` | compressing segments that are not written to any more, and reading them; exports compressed by zstd (builds zstd, which is C) |
+//! | `config` | a log, its retention, sinks and exports from one file, TOML or JSON |
 //! | `gzip` | exports compressed by gzip |
 //! | `object-store` | exports to S3, Azure Blob and Google Cloud Storage (builds a runtime and TLS, which is C) |
 //! | `testing` | the conformance suite for stores |
 //! | `watch` | who follows the log of another process is told by Linux of what is new, and looks at nothing meanwhile |
+//! | `webhook` | delivery to webhooks, as Standard Webhooks 1.0 (builds TLS, which is C) |
 
 pub mod checkpoint;
 #[cfg(feature = "config")]

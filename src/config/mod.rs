@@ -49,7 +49,7 @@
 //! | --- | --- |
 //! | `file` | `path` |
 //! | `stdout` | |
-//! | `webhook` | `url`, `secret` or `secrets`, `headers` (a table of texts and secrets), `in_lists`, `allow_private_addresses`, and those over HTTP: `roots`, `client_certificate`, `client_key`, `proxy`, `timeout` |
+//! | `webhook` | `url`, `secret`, `old_secret` while it is rotated, `headers` (a table of secrets), `in_lists`, `allow_private_addresses`, and those over HTTP: `roots`, `client_certificate`, `client_key`, `proxy`, `timeout` |
 //!
 //! The service that writes the log opens it with [`Config::open`]. Where a process of its own delivers, with
 //! [`Config::ship`] or `indelible ship`, the service opens it with [`Config::without_sinks`].

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::ConfigError;
 use super::tree::{Node, Value};
 use crate::query::period;
+#[cfg(feature = "http")]
 use crate::sink::Secret;
 
 /// A table whose keys are taken one by one.
@@ -182,6 +183,7 @@ impl Section {
     }
 
     /// A secret, by where it stands. One that is written down is refused, and not repeated.
+    #[cfg(feature = "http")]
     pub(super) fn secret(&mut self, key: &str) -> Result<Option<At<Secret>>, ConfigError> {
         let (name, line) = (format!("{}{key}", self.prefix), self.line);
         let written = || {
@@ -210,6 +212,7 @@ impl Section {
     }
 
     /// The keys that are left, for tables whose keys are names.
+    #[cfg(feature = "http")]
     pub(super) fn keys(&self) -> Vec<String> {
         self.entries.iter().map(|(key, _)| key.clone()).collect()
     }

@@ -2,7 +2,9 @@
 
 use super::ConfigError;
 use super::log::filter;
-use super::section::{At, Section};
+#[cfg(feature = "http")]
+use super::section::At;
+use super::section::Section;
 use crate::sink::{Feed, FileSink, Form, Secret, StdoutSink};
 
 /// The secrets that were met, with their keys.
