@@ -52,7 +52,8 @@ impl AuditLog {
     /// was ordered.
     ///
     /// It is gone from segments, indexes and `recovered/`, whose files are removed. What is in backups or was exported is
-    /// not touched: [`Erased::handed_over`] and [`Erased::under_way`] list the exports of this log that may hold it. What
+    /// not touched: [`Erased::handed_over`], [`Erased::under_way`] and [`Erased::sinks`] list the exports and sinks of this log that may
+    /// hold it. What
     /// readers beside it took is not known to it.
     ///
     /// # Errors
@@ -156,6 +157,9 @@ impl Shared {
         erased.receipts = receipts?.unwrap_or_default();
         // Before the records of those that are done are looked for: none is missed in between.
         erased.under_way = self.exporting.under_way();
+        if let Some((first, _)) = ranges.first() {
+            erased.sinks = self.feeds.that_may_have(*first, self.store.folder().as_deref());
+        }
         match self.handed_over(ranges) {
             Ok(handed_over) => erased.handed_over = handed_over,
             // What is erased is erased, also where another segment cannot be read.

@@ -118,6 +118,9 @@
 //!     for to in &erased.under_way {
 //!         eprintln!("to be followed up: {to} was given records meanwhile");
 //!     }
+//!     for sink in &erased.sinks {
+//!         eprintln!("to be followed up: {sink} was delivered records");
+//!     }
 //!     Ok(erased)
 //! }
 //! ```

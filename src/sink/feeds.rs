@@ -133,24 +133,48 @@ impl Feeds {
         self.all().iter().map(|running| running.state(size, now)).collect()
     }
 
-    /// What each sink is, and the first record that it has not got: also of those that another process drives, or that the
-    /// log had and `folder` remembers.
+    /// What each sink is, and the first record that it has not got.
     pub(crate) fn positions(&self, folder: Option<&Path>) -> Vec<(String, u64)> {
-        let named = |name: &str| format!("the sink {name}");
+        let known = self.known(folder).into_iter();
+        known.map(|(name, seq)| (format!("the sink {name}"), seq)).collect()
+    }
+
+    /// The sinks that may have got a record from `seq` on, or are being given it.
+    pub(crate) fn that_may_have(&self, seq: u64, folder: Option<&Path>) -> Vec<String> {
+        let mut names: BTreeSet<String> = self
+            .known(folder)
+            .into_iter()
+            .filter(|(_, next)| *next > seq)
+            .map(|(name, _)| name)
+            .collect();
+        let at_work = self.all();
+        names.extend(
+            at_work
+                .iter()
+                .filter(|running| running.is_under_way())
+                .map(|running| running.name.clone()),
+        );
+        names.into_iter().collect()
+    }
+
+    /// The first record that each sink has not got, by its name: also of those that another process drives, or that the log
+    /// had and `folder` remembers.
+    fn known(&self, folder: Option<&Path>) -> Vec<(String, u64)> {
         let all = self.all();
-        let mut positions: Vec<_> = all
+        let mut known: Vec<_> = all
             .iter()
-            .map(|running| (named(&running.name), running.position()))
+            .map(|running| (running.name.clone(), running.position()))
             .collect();
         // A file that cannot be read is that of no sink.
         let remembered = folder
             .and_then(|folder| position::positions(folder).ok())
             .unwrap_or_default();
-        let others = remembered
-            .into_iter()
-            .filter(|(name, _)| all.iter().all(|running| running.name != *name));
-        positions.extend(others.map(|(name, seq)| (named(&name), seq)));
-        positions
+        known.extend(
+            remembered
+                .into_iter()
+                .filter(|(name, _)| all.iter().all(|running| running.name != *name)),
+        );
+        known
     }
 }
 

@@ -77,6 +77,11 @@ impl Running {
         self.numbers().position
     }
 
+    /// Whether a batch is on its way.
+    pub(super) fn is_under_way(&self) -> bool {
+        self.numbers().under_way.is_some()
+    }
+
     /// Waits until every record before `seq` is delivered, at most so long, and tells whether it is.
     pub(super) fn wait_delivered(&self, seq: u64, limit: Duration) -> bool {
         let numbers = self.numbers();

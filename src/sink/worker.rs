@@ -18,12 +18,14 @@ use super::report::Report;
 use super::running::Running;
 use super::troubles::Troubles;
 use super::{Batch, Sink, backoff};
+use crate::query::Query;
 
 /// The worker of a sink.
 struct Worker {
     name: String,
     sink: Box<dyn Sink>,
     content: Content,
+    query: Query,
     host: Arc<dyn Host>,
     running: Arc<Running>,
     file: Option<PositionFile>,
@@ -116,6 +118,7 @@ impl Worker {
             name: feed.name,
             sink: feed.sink,
             content: feed.content,
+            query: feed.query,
             host,
             running,
             file: begun.file,
@@ -147,6 +150,7 @@ impl Worker {
                     if self.running.is_stopping() {
                         break;
                     }
+                    self.read_again();
                 }
             }
         }
@@ -165,6 +169,15 @@ impl Worker {
     fn is_up_to_date(&self) -> bool {
         let newest = self.host.newest().ok().flatten();
         newest.is_none_or(|newest| newest.checkpoint().size() <= self.intake.position())
+    }
+
+    /// What could not be delivered is not kept, but read again: it may be erased meanwhile.
+    fn read_again(&mut self) {
+        let query = self.query.clone().seq_from(self.position.next);
+        if let Ok(follower) = self.host.follow(&query) {
+            self.pending.clear();
+            self.intake = Intake::new(follower, self.content);
+        }
     }
 
     /// Reads what there is to be delivered next. Waits for it where there is nothing.

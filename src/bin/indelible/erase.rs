@@ -72,6 +72,9 @@ pub(crate) fn run(arguments: &Erase, output: &mut Output) -> Result<ExitCode, Fa
             copy.format, copy.to
         ));
     }
+    for sink in &erased.sinks {
+        output.line(format_args!("delivered before: to the sink {sink}"));
+    }
     closed?;
     if let Some(error) = erased.unread {
         return Err(Failure::new(format!(

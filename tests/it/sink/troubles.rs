@@ -103,6 +103,56 @@ fn what_is_set_aside_is_erased_with_the_record() {
 }
 
 #[test]
+fn what_is_erased_while_a_target_is_down_does_not_come_afterwards() {
+    let scene = Scene::new();
+    let target = Target::answering(|_| Delivery::retry("down"));
+    let log = open_with(&scene, &target);
+    let receipt = log.append(login("alice")).expect("recorded");
+    eventually("it was tried with it", || state(&log).retries > 3);
+    let erased = log
+        .erase_personal_data([receipt.seq..=receipt.seq], "a request")
+        .expect("erased");
+    assert!(
+        erased.sinks.is_empty() || erased.sinks == ["siem"],
+        "{:?}",
+        erased.sinks
+    );
+    let retries = state(&log).retries;
+    eventually("what it read before was tried last", || {
+        state(&log).retries > retries + 1
+    });
+    target.mend();
+    log.resume_sink("siem").expect("tries again");
+    flush(&log);
+    assert_complete(&target, &log);
+    let texts: String = target
+        .messages()
+        .iter()
+        .map(|message| message.text().to_owned())
+        .collect();
+    assert!(texts.contains("usr_alice") && !texts.contains("alice@personal"));
+}
+
+#[test]
+fn an_erasure_names_the_sinks_that_have_it() {
+    let (scene, target) = (Scene::new(), Target::new());
+    let log = scene
+        .builder()
+        .sink(Feed::new("siem", target))
+        .sink(Feed::new("late", Target::new()));
+    let log = log.open(scene.store()).expect("opens");
+    log.pause_sink("late").expect("pauses");
+    append(&log, 5);
+    eventually("one has it", || log.state().sinks[0].lag_records == 0);
+    let late = log.state().sinks[1].position;
+    let erased = log.erase_personal_data([6..=6], "a request").expect("erased");
+    assert!(late <= 6 && erased.sinks == ["siem"], "{late} {:?}", erased.sinks);
+    log.remove_sink("siem", SOON).expect("removed");
+    let erased = log.erase_personal_data([5..=5], "a request").expect("erased");
+    assert_eq!(erased.sinks, ["siem"]);
+}
+
+#[test]
 fn reports_of_rejections_that_are_rejected_make_no_loop() {
     let scene = Scene::new();
     let log = scene.open();
