@@ -139,9 +139,10 @@ impl Follower {
     pub fn next_within(&mut self, limit: Duration) -> Result<Option<Followed>> {
         let began = Instant::now();
         loop {
-            let left = limit.saturating_sub(began.elapsed());
+            let (left, before) = (limit.saturating_sub(began.elapsed()), self.next);
             let next = self.read_next(left, None)?;
-            if next.is_some() || self.is_ended() || left.is_zero() {
+            // What is there already is read to its end.
+            if next.is_some() || self.is_ended() || left.is_zero() && self.next == before {
                 return Ok(next);
             }
         }

