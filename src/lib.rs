@@ -77,8 +77,11 @@
 //! | `cli` | the binary `indelible`; turns on `compress`, `config`, `gzip` and `watch` |
 //! | `compress` | compressing segments that are not written to any more, and reading them; exports compressed by zstd (builds zstd, which is C) |
 //! | `config` | a log, its retention, sinks and exports from one file, TOML or JSON |
+//! | `datadog` | delivery to Datadog Logs (builds TLS, which is C) |
 //! | `gzip` | exports compressed by gzip |
 //! | `object-store` | exports to S3, Azure Blob and Google Cloud Storage (builds a runtime and TLS, which is C) |
+//! | `otlp` | delivery as OpenTelemetry logs over HTTP, to any Collector (builds TLS, which is C) |
+//! | `splunk` | delivery to the HTTP Event Collector of Splunk (builds TLS, which is C) |
 //! | `testing` | the conformance suite for stores |
 //! | `watch` | who follows the log of another process is told by Linux of what is new, and looks at nothing meanwhile |
 //! | `webhook` | delivery to webhooks, as Standard Webhooks 1.0 (builds TLS, which is C) |

@@ -33,6 +33,8 @@ pub(crate) use merge::merge;
 pub(crate) use object::ObjectWriter;
 pub(crate) use read::{Kind, Reader, canonicalize};
 pub(crate) use serialize::to_text;
+#[cfg(any(feature = "datadog", feature = "otlp"))]
+pub(crate) use write::string_size;
 pub(crate) use write::{string, unsigned};
 
 /// How deep objects and lists nest at most, the line itself being the first (FORMAT §1).

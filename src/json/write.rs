@@ -23,6 +23,17 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
     out.push(b'"');
 }
 
+/// How many bytes [`string`] appends for `text`.
+#[cfg(any(feature = "datadog", feature = "otlp"))]
+pub(crate) fn string_size(text: &str) -> usize {
+    let extra = |byte: u8| match byte {
+        b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => 1,
+        0..0x20 => 5,
+        _ => 0,
+    };
+    text.len() + 2 + text.bytes().map(extra).sum::<usize>()
+}
+
 /// Appends an integer that the caller knows to be at most 2^53−1.
 #[inline]
 pub(crate) fn unsigned(out: &mut Vec<u8>, number: u64) {

@@ -50,6 +50,8 @@
 
 mod backoff;
 mod begin;
+#[cfg(feature = "datadog")]
+mod datadog;
 mod delivery;
 mod feed;
 mod feeds;
@@ -58,6 +60,8 @@ mod file;
 mod http;
 mod intake;
 mod message;
+#[cfg(feature = "otlp")]
+mod otlp;
 mod position;
 mod rejected;
 mod report;
@@ -65,25 +69,35 @@ mod reports;
 mod running;
 mod secret;
 mod ship;
+#[cfg(feature = "splunk")]
+mod splunk;
 mod state;
 #[cfg(test)]
 mod tests;
 mod troubles;
 #[cfg(feature = "webhook")]
 mod webhook;
+#[cfg(any(feature = "splunk", feature = "datadog"))]
+mod window;
 mod worker;
 
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "datadog")]
+pub use datadog::Datadog;
 pub use delivery::{Delivery, Problem, Rejection};
 pub use feed::{Feed, Form};
 pub use file::{FileSink, StdoutSink};
 #[cfg(feature = "http")]
 pub use http::{HttpOptions, PrivateKeyPem};
 pub use message::{Message, Summary};
+#[cfg(feature = "otlp")]
+pub use otlp::Otlp;
 pub use secret::Secret;
 pub use ship::Shipper;
+#[cfg(feature = "splunk")]
+pub use splunk::Splunk;
 pub use state::SinkState;
 #[cfg(feature = "webhook")]
 pub use webhook::Webhook;

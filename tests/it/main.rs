@@ -29,6 +29,8 @@ mod holds;
 mod ids;
 mod live;
 mod oracle;
+#[cfg(any(feature = "object-store", feature = "splunk", feature = "datadog", feature = "otlp"))]
+mod peers;
 mod place;
 mod publish;
 mod query;

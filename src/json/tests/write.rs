@@ -72,6 +72,14 @@ proptest! {
         prop_assert_eq!(written(|out| write::string(out, &text)), reference);
     }
 
+    #[cfg(any(feature = "datadog", feature = "otlp"))]
+    #[test]
+    fn the_size_of_a_string_is_that_of_what_is_written(text in string()) {
+        let mut out = Vec::new();
+        crate::json::string(&mut out, &text);
+        prop_assert_eq!(crate::json::string_size(&text), out.len());
+    }
+
     #[test]
     fn numbers_are_as_the_reference_writes_them(number in double(), integer in integer()) {
         let reference = serde_json_canonicalizer::to_string(&number).unwrap();

@@ -5,7 +5,15 @@ mod addresses;
 mod answer;
 mod client;
 mod options;
+#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp"))]
+mod post;
 
 pub use options::{HttpOptions, PrivateKeyPem};
 
-pub(super) use client::{Client, Request};
+#[cfg(any(feature = "splunk", feature = "otlp"))]
+pub(super) use answer::Answer;
+pub(super) use client::Client;
+#[cfg(feature = "webhook")]
+pub(super) use client::Request;
+#[cfg(any(feature = "splunk", feature = "datadog"))]
+pub(super) use post::write_entry;

@@ -2,7 +2,6 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use indelible::export::Bucket;
 use sha2::{Digest, Sha256};
+
+use crate::peers::installed;
 
 /// A server, until this is dropped.
 pub(super) struct Server {
@@ -202,15 +203,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn installed(path: &str, otherwise: &str) -> Option<PathBuf> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers").join(path);
-    if !path.exists() {
-        eprintln!("SKIPPED: {otherwise}; tests/peers/install gets it");
-        return None;
-    }
-    Some(path)
 }
 
 /// Some servers take a second port, 10,000 above.

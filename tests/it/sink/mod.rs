@@ -1,10 +1,20 @@
 //! Delivery to sinks: every record at least once and in order, whatever the target answers, and nobody waits for it.
 
+#[cfg(feature = "datadog")]
+mod datadog;
 mod delivering;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "webhook", feature = "splunk", feature = "datadog", feature = "otlp"))]
+mod faults;
+#[cfg(feature = "otlp")]
+mod otlp;
+#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp"))]
+mod peers;
+#[cfg(any(feature = "webhook", feature = "splunk", feature = "datadog", feature = "otlp"))]
 mod receiver;
 mod remembering;
 mod ship;
+#[cfg(feature = "splunk")]
+mod splunk;
 mod troubles;
 #[cfg(feature = "webhook")]
 mod webhook;

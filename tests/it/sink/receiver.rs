@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ pub(crate) struct Request {
     pub(crate) path: String,
     /// Names in lower case.
     headers: Vec<(String, String)>,
-    pub(crate) body: Vec<u8>,
+    /// As it was sent.
+    body: Vec<u8>,
 }
 
 impl Request {
@@ -20,8 +22,25 @@ impl Request {
         found.map(|(_, value)| value.as_str())
     }
 
+    /// Whether a header holds this text.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        self.headers.iter().any(|(_, value)| value.contains(text))
+    }
+
+    /// The body, unpacked where it is compressed.
+    pub(crate) fn text(&self) -> String {
+        let mut text = String::new();
+        let read = match self.header("content-encoding") {
+            None => self.body.as_slice().read_to_string(&mut text),
+            Some("gzip") => flate2::read::GzDecoder::new(self.body.as_slice()).read_to_string(&mut text),
+            Some(other) => panic!("{other}"),
+        };
+        read.expect("UTF-8");
+        text
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
-        serde_json::from_slice(&self.body).expect("JSON")
+        serde_json::from_str(&self.text()).expect("JSON")
     }
 }
 
@@ -73,6 +92,8 @@ pub(crate) struct Receiver {
     port: u16,
     script: Arc<Mutex<Script>>,
     requests: Arc<Mutex<Vec<Request>>>,
+    /// So many connections are closed before anything is read.
+    refused: Arc<AtomicUsize>,
 }
 
 impl Receiver {
@@ -95,10 +116,16 @@ impl Receiver {
             port: listener.local_addr().expect("an address").port(),
             script: Arc::new(Mutex::new(script)),
             requests: Arc::default(),
+            refused: Arc::default(),
         };
         let serving = receiver.clone();
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
+                let left = serving.refused.load(Ordering::SeqCst);
+                if left > 0 {
+                    serving.refused.store(left - 1, Ordering::SeqCst);
+                    continue;
+                }
                 let (serving, tls) = (serving.clone(), tls.clone());
                 std::thread::spawn(move || match tls {
                     None => serving.serve(stream),
@@ -114,6 +141,11 @@ impl Receiver {
 
     pub(crate) fn answer(&self, script: impl FnMut(&Request) -> Reply + Send + 'static) {
         *self.script.lock().expect("unpoisoned") = Box::new(script);
+    }
+
+    /// Closes the next connections before anything of a request is read.
+    pub(crate) fn refuse(&self, connections: usize) {
+        self.refused.store(connections, Ordering::SeqCst);
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
@@ -192,4 +224,18 @@ fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
 pub(crate) fn hanging() -> (u16, TcpListener) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     (listener.local_addr().expect("an address").port(), listener)
+}
+
+/// A certificate for a name, PEM, and a server that shows it.
+pub(crate) fn certificate(name: &str) -> (String, Arc<rustls::ServerConfig>) {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let server = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a server");
+    (made.cert.pem(), Arc::new(server))
 }

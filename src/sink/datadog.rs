@@ -1,0 +1,272 @@
+//! Datadog Logs.
+
+use std::time::{Duration, SystemTime};
+
+use super::http::{Client, HttpOptions, write_entry};
+use super::window::Window;
+use super::{Batch, Delivery, Limits, Message, Rejection, Secret, Sink};
+use crate::event::Severity;
+use crate::json;
+
+/// Sends messages to Datadog Logs (`POST /api/v2/logs`).
+///
+/// A log's `message` is the message to the byte, as a text. Datadog reads such a text as JSON and makes attributes of it
+/// (`@event.action`, `@seq`); what is copied out of it verifies still (FORMAT §10). `status` is the event's severity:
+/// `info`, `notice`, `warning`, `error` or `critical`. `timestamp` is when it happened. Datadog takes no time of more than 18
+/// hours ago or 2 hours ahead: such an event, after a long outage say, gets the time at which it is sent, and its own as the
+/// attribute `original_time`.
+///
+/// # What Datadog needs
+///
+/// An API key (Organization Settings, API Keys), which may send logs; an application key is not needed. Exclusion filters and
+/// the daily quota of an index make Datadog keep less than it has got: give these logs an index of their own (Logs
+/// Configuration, Indexes) with the filter `source:indelible` and neither of them.
+///
+/// # What became of a batch
+///
+/// A request has at most 1,000 logs and 5 MB before it is compressed by gzip. Datadog cuts a log of more than 1 MB and
+/// answers as if it had it: such a message is not sent but set aside (it counts as the text that it is in the request, with
+/// its escapes). 202 is the only answer there is; Datadog does not say of single logs what became of them, nor afterwards.
+/// 400 halves the batch until the one log is found that it does not take. A key that is refused holds the delivery; it is
+/// asked for with each batch, so a new one mends it. Datadog does not know a log again: one that is sent twice, after an
+/// answer that was lost, stands there twice, with the same `seq` and `hash`.
+///
+/// Limits and answers are those of "[Send logs](https://docs.datadoghq.com/api/latest/logs/#send-logs)" in its API
+/// reference.
+///
+/// ```
+/// use indelible::sink::{Datadog, Feed, Secret};
+///
+/// let datadog = Datadog::new("datadoghq.eu", Secret::env("DD_API_KEY"))
+///     .service("auth-service")
+///     .hostname("auth-1")
+///     .tag("env", "production");
+/// let feed = Feed::new("datadog", datadog).without_personal_data();
+/// ```
+#[derive(Debug)]
+pub struct Datadog {
+    url: String,
+    key: Secret,
+    source: String,
+    service: Option<String>,
+    hostname: Option<String>,
+    tags: Vec<String>,
+    client: Client,
+    body: Vec<u8>,
+}
+
+impl Datadog {
+    /// The intake of a site, and an API key of it. The sites are `datadoghq.com` (US1), `us3.datadoghq.com`,
+    /// `us5.datadoghq.com`, `datadoghq.eu` (EU1), `uk1.datadoghq.com`, `ap1.datadoghq.com`, `ap2.datadoghq.com`,
+    /// `ddog-gov.com` and `us2.ddog-gov.com`: what `DD_SITE` is elsewhere.
+    pub fn new(site: impl AsRef<str>, api_key: impl Into<Secret>) -> Self {
+        Self {
+            url: format!("https://http-intake.logs.{}/api/v2/logs", site.as_ref()),
+            key: api_key.into(),
+            source: "indelible".to_owned(),
+            service: None,
+            hostname: None,
+            tags: Vec::new(),
+            client: Client::new(HttpOptions::new()),
+            body: Vec::new(),
+        }
+    }
+
+    /// Sends to this URL in place of the site's, path and all: to a proxy or a worker of Observability Pipelines.
+    pub fn url(mut self, url: impl Into<String>) -> Self {
+        self.url = url.into();
+        self
+    }
+
+    /// The logs' `source`; `indelible` if it is not given.
+    pub fn source(mut self, name: impl Into<String>) -> Self {
+        self.source = name.into();
+        self
+    }
+
+    /// The logs' `service`.
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.service = Some(name.into());
+        self
+    }
+
+    /// The logs' `host`.
+    pub fn hostname(mut self, name: impl Into<String>) -> Self {
+        self.hostname = Some(name.into());
+        self
+    }
+
+    /// A tag of all logs. A comma in it would end it, and is sent as `_`.
+    pub fn tag(mut self, key: impl AsRef<str>, value: impl AsRef<str>) -> Self {
+        let tag = format!("{}:{}", key.as_ref(), value.as_ref());
+        self.tags.push(tag.replace(',', "_"));
+        self
+    }
+
+    /// How the target is reached.
+    pub fn http(mut self, options: HttpOptions) -> Self {
+        self.client = Client::new(options);
+        self
+    }
+
+    /// What is the same in all logs, with a comma before each.
+    fn attributes(&self) -> Vec<u8> {
+        let tags = self.tags.join(",");
+        let attributes = [
+            ("ddsource", Some(&self.source)),
+            ("ddtags", Some(&tags).filter(|tags| !tags.is_empty())),
+            ("hostname", self.hostname.as_ref()),
+            ("service", self.service.as_ref()),
+        ];
+        let mut text = Vec::new();
+        for (key, value) in attributes {
+            if let Some(value) = value {
+                write_entry(&mut text, key, value);
+            }
+        }
+        text
+    }
+
+    fn write_body<'a>(&mut self, messages: impl Iterator<Item = &'a Message>) {
+        let (now, attributes) = (SystemTime::now(), self.attributes());
+        self.body.clear();
+        for message in messages {
+            let summary = message.summary();
+            let placed = WINDOW.place(summary.occurred_at, now);
+            let opening: &[u8] = if self.body.is_empty() { b"[{" } else { b",{" };
+            self.body.extend_from_slice(opening);
+            self.body.extend_from_slice(b"\"message\":");
+            json::string(&mut self.body, message.text());
+            self.body.extend_from_slice(&attributes);
+            write_entry(&mut self.body, "status", status(summary.severity));
+            if let Some(original) = placed.original {
+                write_entry(&mut self.body, "original_time", &original.to_string());
+            }
+            let millis = placed.time.unix_micros().div_euclid(1000);
+            self.body
+                .extend_from_slice(format!(",\"timestamp\":{millis}}}").as_bytes());
+        }
+        self.body.push(b']');
+    }
+}
+
+impl Sink for Datadog {
+    fn limits(&self) -> Limits {
+        Limits::new(LOGS_MAX, BODY_BYTES_MAX)
+    }
+
+    fn size_of(&self, message: &Message) -> usize {
+        let named = [Some(&self.source), self.hostname.as_ref(), self.service.as_ref()];
+        let named = named.into_iter().flatten().chain(&self.tags);
+        // An attribute's escapes are at most six bytes for one.
+        let attributes = named.map(|value| value.len() * 6 + 1).sum::<usize>();
+        json::string_size(message.text()) + attributes + AROUND
+    }
+
+    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+        let key = match self.key.get() {
+            Ok(key) => key,
+            Err(problem) => return Delivery::hold(problem),
+        };
+        let is_large = |message: &Message| self.size_of(message) > LOG_BYTES_MAX;
+        let (large, fitting): (Vec<usize>, Vec<usize>) =
+            (0..batch.messages.len()).partition(|at| batch.messages.get(*at).is_some_and(is_large));
+        if !fitting.is_empty() {
+            self.write_body(fitting.iter().filter_map(|at| batch.messages.get(*at)));
+            let answer = self.client.post_json(&self.url, &[("dd-api-key", &key)], &self.body);
+            match answer.map_or_else(|delivery| delivery, |answer| answer.delivery()) {
+                Delivery::Delivered => {}
+                other => return other,
+            }
+        }
+        if large.is_empty() {
+            return Delivery::Delivered;
+        }
+        let rejected = large
+            .into_iter()
+            .map(|at| Rejection::new(at, "Datadog cuts a log of more than 1 MB"));
+        Delivery::Rejected {
+            rejected: rejected.collect(),
+            undelivered: Vec::new(),
+        }
+    }
+}
+
+/// Datadog's names for a log's status.
+fn status(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Informational => "info",
+        Severity::Low => "notice",
+        Severity::Medium => "warning",
+        Severity::High => "error",
+        Severity::Critical => "critical",
+    }
+}
+
+const LOGS_MAX: usize = 1000;
+
+const BODY_BYTES_MAX: usize = 5_000_000 - 2;
+
+const LOG_BYTES_MAX: usize = 1_000_000;
+
+/// More than what stands around a message and its attributes.
+const AROUND: usize = 256;
+
+/// An hour less than what Datadog takes.
+const WINDOW: Window = Window {
+    past: Duration::from_secs(17 * 3600),
+    ahead: Duration::from_secs(3600),
+};
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+    use crate::{AuditLog, MemoryStore, SigningKey, Timestamp};
+
+    /// Messages with texts of so many bytes. No record is as large as what Datadog cuts, as it is stored.
+    fn messages(sizes: [usize; 3]) -> Vec<Message> {
+        let signer = SigningKey::generate("auth.example.com/audit".parse().expect("an origin")).expect("a key");
+        let log = AuditLog::builder("auth.example.com/audit")
+            .signer(signer)
+            .without_checkpoint_file();
+        let log = log.open(MemoryStore::new()).expect("opens");
+        let checkpoint = log.checkpoint().expect("a checkpoint");
+        let message = |size| Message::of_checkpoint(&checkpoint, "x".repeat(size), Timestamp::from(SystemTime::now()));
+        sizes.map(message).into()
+    }
+
+    #[test]
+    fn what_datadog_would_cut_is_set_aside_and_the_rest_goes() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().expect("a connection");
+            let (mut request, mut part) = (Vec::new(), [0; 4096]);
+            while !request.ends_with(b"}]") {
+                let count = stream.read(&mut part).expect("a request");
+                request.extend_from_slice(&part[..count]);
+            }
+            let answer = b"HTTP/1.1 202 Accepted\r\ncontent-length: 2\r\n\r\n{}";
+            stream.write_all(answer).expect("answered");
+            String::from_utf8(request).expect("not compressed")
+        });
+        let mut datadog = Datadog::new("datadoghq.com", "key").url(format!("http://{address}/"));
+        let messages = messages([10, 1_000_000, 20]);
+        let delivery = datadog.deliver(&Batch::new(&messages));
+        let rejected = vec![Rejection::new(1, "Datadog cuts a log of more than 1 MB")];
+        let undelivered = Vec::new();
+        assert_eq!(delivery, Delivery::Rejected { rejected, undelivered });
+        let request = server.join().expect("served");
+        assert_eq!(request.matches("\"message\":\"x").count(), 2, "{request}");
+        // Nothing listens there any more: what fails is all of the batch, and alone the large one needs no request.
+        assert!(matches!(
+            datadog.deliver(&Batch::new(&messages)),
+            Delivery::Retry { .. }
+        ));
+        let delivery = datadog.deliver(&Batch::new(&messages[1..2]));
+        assert!(matches!(delivery, Delivery::Rejected { .. }), "{delivery:?}");
+    }
+}
