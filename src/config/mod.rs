@@ -50,6 +50,9 @@
 //! | `file` | `path` |
 //! | `stdout` | |
 //! | `webhook` | `url`, `secret`, `old_secret` while it is rotated, `headers` (a table of secrets), `in_lists`, `allow_private_addresses`, and those over HTTP: `roots`, `client_certificate`, `client_key`, `proxy`, `timeout` |
+//! | `splunk` | `url`, `token`, `index`, `host`, `source`, `sourcetype`, `fields` (a table of texts), `acknowledged` (a period), and those over HTTP |
+//! | `datadog` | `site`, `api_key`, `url`, `source`, `service`, `hostname`, `tags` (a table of texts), and those over HTTP |
+//! | `otlp` | `url`, `headers`, `resource` (a table of texts), and those over HTTP |
 //!
 //! The service that writes the log opens it with [`Config::open`]. Where a process of its own delivers, with
 //! [`Config::ship`] or `indelible ship`, the service opens it with [`Config::without_sinks`].

@@ -23,6 +23,12 @@ pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<Feed, 
         "stdout" => Feed::new(name, StdoutSink::new()),
         #[cfg(feature = "webhook")]
         "webhook" => Feed::new(name, webhook(&mut section, secrets)?),
+        #[cfg(feature = "splunk")]
+        "splunk" => Feed::new(name, splunk(&mut section, secrets)?),
+        #[cfg(feature = "datadog")]
+        "datadog" => Feed::new(name, datadog(&mut section, secrets)?),
+        #[cfg(feature = "otlp")]
+        "otlp" => Feed::new(name, otlp(&mut section, secrets)?),
         _ => {
             return Err(kind.wrong(format!(
                 "it is one of {}; others need the feature of their name",
@@ -75,11 +81,8 @@ fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
     if let Some(old) = self::secret(section, "old_secret", secrets)? {
         webhook = webhook.also_signed_by(old);
     }
-    if let Some(mut headers) = section.table("headers")? {
-        for name in headers.keys() {
-            let value = needed(self::secret(&mut headers, &name, secrets)?, &name, section)?;
-            webhook = webhook.header(name, value);
-        }
+    for (name, value) in headers(section, secrets)? {
+        webhook = webhook.header(name, value);
     }
     if let Some(At { value, .. }) = section.number("in_lists")? {
         webhook = webhook.in_lists(usize::try_from(value).unwrap_or(usize::MAX));
@@ -88,6 +91,92 @@ fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
         webhook = webhook.allow_private_addresses();
     }
     Ok(webhook.http(http(section, secrets)?))
+}
+
+#[cfg(feature = "splunk")]
+fn splunk(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Splunk, ConfigError> {
+    let url = section.needed("url")?.value;
+    let token = secret(section, "token", secrets)?;
+    let mut splunk = crate::sink::Splunk::new(url, needed(token, "token", section)?);
+    if let Some(index) = section.text("index")? {
+        splunk = splunk.index(index.value);
+    }
+    if let Some(host) = section.text("host")? {
+        splunk = splunk.host(host.value);
+    }
+    if let Some(source) = section.text("source")? {
+        splunk = splunk.source(source.value);
+    }
+    if let Some(sourcetype) = section.text("sourcetype")? {
+        splunk = splunk.sourcetype(sourcetype.value);
+    }
+    for (name, value) in texts(section, "fields")? {
+        splunk = splunk.field(name, value);
+    }
+    if let Some(within) = section.duration("acknowledged")? {
+        splunk = splunk.acknowledged(within);
+    }
+    Ok(splunk.http(http(section, secrets)?))
+}
+
+#[cfg(feature = "datadog")]
+fn datadog(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Datadog, ConfigError> {
+    let site = section.needed("site")?.value;
+    let key = secret(section, "api_key", secrets)?;
+    let mut datadog = crate::sink::Datadog::new(site, needed(key, "api_key", section)?);
+    if let Some(url) = section.text("url")? {
+        datadog = datadog.url(url.value);
+    }
+    if let Some(source) = section.text("source")? {
+        datadog = datadog.source(source.value);
+    }
+    if let Some(service) = section.text("service")? {
+        datadog = datadog.service(service.value);
+    }
+    if let Some(hostname) = section.text("hostname")? {
+        datadog = datadog.hostname(hostname.value);
+    }
+    for (key, value) in texts(section, "tags")? {
+        datadog = datadog.tag(key, value);
+    }
+    Ok(datadog.http(http(section, secrets)?))
+}
+
+#[cfg(feature = "otlp")]
+fn otlp(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Otlp, ConfigError> {
+    let mut otlp = crate::sink::Otlp::new(section.needed("url")?.value);
+    for (name, value) in headers(section, secrets)? {
+        otlp = otlp.header(name, value);
+    }
+    for (name, value) in texts(section, "resource")? {
+        otlp = otlp.resource(name, value);
+    }
+    Ok(otlp.http(http(section, secrets)?))
+}
+
+/// A table of texts.
+#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp"))]
+fn texts(section: &mut Section, key: &str) -> Result<Vec<(String, String)>, ConfigError> {
+    let Some(mut table) = section.table(key)? else {
+        return Ok(Vec::new());
+    };
+    let names = table.keys().into_iter();
+    let entry = |name: String| Ok((name.clone(), table.needed(&name)?.value));
+    names.map(entry).collect()
+}
+
+/// Headers, whose values may be secrets.
+#[cfg(any(feature = "webhook", feature = "otlp"))]
+fn headers(section: &mut Section, secrets: &mut Secrets) -> Result<Vec<(String, Secret)>, ConfigError> {
+    let Some(mut table) = section.table("headers")? else {
+        return Ok(Vec::new());
+    };
+    let names = table.keys().into_iter();
+    let entry = |name: String| {
+        let value = needed(secret(&mut table, &name, secrets)?, &name, section)?;
+        Ok((name, value))
+    };
+    names.map(entry).collect()
 }
 
 /// How a target over HTTP is reached.
@@ -137,4 +226,10 @@ const TYPES: &[&str] = &[
     "stdout",
     #[cfg(feature = "webhook")]
     "webhook",
+    #[cfg(feature = "splunk")]
+    "splunk",
+    #[cfg(feature = "datadog")]
+    "datadog",
+    #[cfg(feature = "otlp")]
+    "otlp",
 ];
