@@ -82,6 +82,7 @@
 //! | `object-store` | exports to S3, Azure Blob and Google Cloud Storage (builds a runtime and TLS, which is C) |
 //! | `otlp` | delivery as OpenTelemetry logs over HTTP, to any Collector (builds TLS, which is C) |
 //! | `splunk` | delivery to the HTTP Event Collector of Splunk (builds TLS, which is C) |
+//! | `syslog` | the sink for syslog over UDP, TCP and TLS (builds TLS, which is C) |
 //! | `testing` | the conformance suite for stores |
 //! | `watch` | who follows the log of another process is told by Linux of what is new, and looks at nothing meanwhile |
 //! | `webhook` | delivery to webhooks, as Standard Webhooks 1.0 (builds TLS, which is C) |

@@ -72,6 +72,8 @@ mod ship;
 #[cfg(feature = "splunk")]
 mod splunk;
 mod state;
+#[cfg(feature = "syslog")]
+mod syslog;
 #[cfg(test)]
 mod tests;
 mod troubles;
@@ -99,6 +101,8 @@ pub use ship::Shipper;
 #[cfg(feature = "splunk")]
 pub use splunk::Splunk;
 pub use state::SinkState;
+#[cfg(feature = "syslog")]
+pub use syslog::Syslog;
 #[cfg(feature = "webhook")]
 pub use webhook::Webhook;
 

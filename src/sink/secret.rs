@@ -50,7 +50,7 @@ impl Secret {
 
     /// The secret as it is now. A panic in the host's code is a failure of it.
     #[cfg_attr(
-        not(any(feature = "http", feature = "config")),
+        not(any(feature = "http", feature = "syslog", feature = "config")),
         expect(dead_code, reason = "for targets with secrets")
     )]
     pub(crate) fn get(&self) -> Result<Zeroizing<String>, String> {

@@ -29,7 +29,13 @@ mod holds;
 mod ids;
 mod live;
 mod oracle;
-#[cfg(any(feature = "object-store", feature = "splunk", feature = "datadog", feature = "otlp"))]
+#[cfg(any(
+    feature = "object-store",
+    feature = "splunk",
+    feature = "datadog",
+    feature = "otlp",
+    feature = "syslog"
+))]
 mod peers;
 mod place;
 mod publish;

@@ -1,7 +1,7 @@
 //! Servers nobody here wrote, which `tests/peers/install` puts into `target/peers`.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use indelible::export::Bucket;
 use sha2::{Digest, Sha256};
 
-use crate::peers::installed;
+use crate::peers::{free_port, installed};
 
 /// A server, until this is dropped.
 pub(super) struct Server {
@@ -202,17 +202,6 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Some servers take a second port, 10,000 above.
-fn free_port() -> u16 {
-    loop {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        if port < 55_000 {
-            return port;
-        }
     }
 }
 

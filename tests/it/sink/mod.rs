@@ -15,6 +15,8 @@ mod remembering;
 mod ship;
 #[cfg(feature = "splunk")]
 mod splunk;
+#[cfg(feature = "syslog")]
+mod syslog;
 mod troubles;
 #[cfg(feature = "webhook")]
 mod webhook;

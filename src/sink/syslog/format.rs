@@ -1,0 +1,172 @@
+//! Messages as RFC 5424 writes them.
+
+use crate::event::Severity;
+use crate::hash::Hash;
+use crate::sink::Message;
+use crate::timestamp::Timestamp;
+
+/// What a host sets of the header.
+#[derive(Debug, Clone)]
+pub(super) struct Names {
+    pub(super) facility: u8,
+    pub(super) enterprise_number: u32,
+    /// Of this machine and this program, where they are not set.
+    pub(super) hostname: Option<String>,
+    pub(super) app_name: Option<String>,
+}
+
+/// What is the same in each message.
+#[derive(Debug)]
+pub(super) struct Header {
+    facility: u8,
+    /// HOSTNAME, APP-NAME and PROCID, with a space around each.
+    sender: String,
+    /// SD-ID.
+    id: String,
+}
+
+/// What is its own in each message.
+#[derive(Debug, Clone)]
+pub(super) struct Content<'a> {
+    pub(super) severity: Severity,
+    pub(super) time: Timestamp,
+    /// Its action.
+    pub(super) action: &'a str,
+    pub(super) what: What,
+    pub(super) text: &'a str,
+}
+
+/// What the message is of.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum What {
+    Record(u64, Hash),
+    /// Of so many records.
+    Checkpoint(u64),
+}
+
+impl Header {
+    /// The header with these names.
+    ///
+    /// # Errors
+    ///
+    /// Which of them syslog does not take.
+    pub(super) fn new(names: &Names) -> Result<Self, String> {
+        if names.facility > FACILITY_MAX {
+            return Err(format!("facility: {} is more than {FACILITY_MAX}", names.facility));
+        }
+        let hostname = match &names.hostname {
+            Some(name) => checked("hostname", name, HOSTNAME_BYTES_MAX)?.to_owned(),
+            None => hostname().unwrap_or(NIL.to_owned()),
+        };
+        let app_name = match &names.app_name {
+            Some(name) => checked("app_name", name, APP_NAME_BYTES_MAX)?.to_owned(),
+            None => program().unwrap_or("indelible".to_owned()),
+        };
+        Ok(Self {
+            facility: names.facility,
+            sender: format!(" {hostname} {app_name} {} ", std::process::id()),
+            id: format!("indelible@{}", names.enterprise_number),
+        })
+    }
+
+    /// Appends a message of the log.
+    pub(super) fn write_message(&self, out: &mut Vec<u8>, message: &Message) {
+        let summary = message.summary();
+        let what = match message.record() {
+            Some(record) => What::Record(record.seq(), record.hash()),
+            None => What::Checkpoint(message.checkpoint_size().unwrap_or_default()),
+        };
+        let content = Content {
+            severity: summary.severity,
+            time: summary.occurred_at,
+            action: &summary.action,
+            what,
+            text: message.text(),
+        };
+        self.write(out, &content);
+    }
+
+    /// Appends a message: `<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID [SD] MSG` (RFC 5424 §6).
+    pub(super) fn write(&self, out: &mut Vec<u8>, content: &Content<'_>) {
+        let priority = u32::from(self.facility) * 8 + u32::from(content.severity.syslog());
+        out.extend_from_slice(format!("<{priority}>1 ").as_bytes());
+        // Six digits of fraction, the most that RFC 5424 §6.2.3 allows.
+        out.extend_from_slice(&content.time.to_fixed());
+        out.extend_from_slice(self.sender.as_bytes());
+        write_id(out, content.action);
+        let id = &self.id;
+        let data = match content.what {
+            What::Record(seq, hash) => format!(" [{id} seq=\"{seq}\" hash=\"{hash}\"] "),
+            What::Checkpoint(size) => format!(" [{id} checkpoint=\"{size}\"] "),
+        };
+        out.extend_from_slice(data.as_bytes());
+        write_text(out, content.text);
+    }
+}
+
+/// MSGID: of an action, the first characters that have a place in one.
+fn write_id(out: &mut Vec<u8>, action: &str) {
+    let before = out.len();
+    let printed = action.bytes().filter(u8::is_ascii_graphic);
+    out.extend(printed.take(MSGID_BYTES_MAX));
+    if out.len() == before {
+        out.extend_from_slice(NIL.as_bytes());
+    }
+}
+
+/// MSG. JSON has but one control character that it does not escape, DEL: rsyslog would write `#177` in its place, so it is
+/// sent as the escape that means the same.
+fn write_text(out: &mut Vec<u8>, text: &str) {
+    let is_json = text.starts_with('{');
+    let mut rest = text.as_bytes();
+    while let Some(at) = memchr::memchr(DEL, rest).filter(|_| is_json) {
+        let (before, after) = rest.split_at(at);
+        out.extend_from_slice(before);
+        out.extend_from_slice(b"\\u007f");
+        rest = after.get(1..).unwrap_or_default();
+    }
+    out.extend_from_slice(rest);
+}
+
+/// A name as it may stand in a header: printable ASCII without spaces.
+fn checked<'a>(option: &str, name: &'a str, bytes_max: usize) -> Result<&'a str, String> {
+    match (1..=bytes_max).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(name),
+        false => Err(format!(
+            "{option}: it has other than 1 to {bytes_max} printable ASCII characters without spaces"
+        )),
+    }
+}
+
+/// The name of this machine, where Linux tells it.
+fn hostname() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    Some(
+        checked("hostname", name.trim_end(), HOSTNAME_BYTES_MAX)
+            .ok()?
+            .to_owned(),
+    )
+}
+
+/// The name of this program.
+fn program() -> Option<String> {
+    let path = std::env::current_exe().ok()?;
+    let name = path.file_name()?.to_str()?;
+    Some(checked("app_name", name, APP_NAME_BYTES_MAX).ok()?.to_owned())
+}
+
+/// More than what stands before a text.
+pub(super) const HEADER_BYTES_MAX: usize =
+    8 + 28 + HOSTNAME_BYTES_MAX + APP_NAME_BYTES_MAX + 11 + MSGID_BYTES_MAX + 142;
+
+const FACILITY_MAX: u8 = 23;
+
+const HOSTNAME_BYTES_MAX: usize = 255;
+
+const APP_NAME_BYTES_MAX: usize = 48;
+
+const MSGID_BYTES_MAX: usize = 32;
+
+const NIL: &str = "-";
+
+const DEL: u8 = 0x7f;
