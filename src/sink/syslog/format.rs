@@ -2,6 +2,7 @@
 
 use crate::event::Severity;
 use crate::hash::Hash;
+use crate::json;
 use crate::sink::Message;
 use crate::timestamp::Timestamp;
 
@@ -88,18 +89,29 @@ impl Header {
 
     /// Appends a message: `<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID [SD] MSG` (RFC 5424 §6).
     pub(super) fn write(&self, out: &mut Vec<u8>, content: &Content<'_>) {
-        let priority = u32::from(self.facility) * 8 + u32::from(content.severity.syslog());
-        out.extend_from_slice(format!("<{priority}>1 ").as_bytes());
+        let priority = self.facility * 8 + content.severity.syslog();
+        out.push(b'<');
+        json::unsigned(out, priority.into());
+        out.extend_from_slice(b">1 ");
         // Six digits of fraction, the most that RFC 5424 §6.2.3 allows.
         out.extend_from_slice(&content.time.to_fixed());
         out.extend_from_slice(self.sender.as_bytes());
         write_id(out, content.action);
-        let id = &self.id;
-        let data = match content.what {
-            What::Record(seq, hash) => format!(" [{id} seq=\"{seq}\" hash=\"{hash}\"] "),
-            What::Checkpoint(size) => format!(" [{id} checkpoint=\"{size}\"] "),
-        };
-        out.extend_from_slice(data.as_bytes());
+        out.extend_from_slice(b" [");
+        out.extend_from_slice(self.id.as_bytes());
+        match content.what {
+            What::Record(seq, hash) => {
+                out.extend_from_slice(b" seq=\"");
+                json::unsigned(out, seq);
+                out.extend_from_slice(b"\" hash=\"");
+                out.extend_from_slice(&hash.to_hex());
+            }
+            What::Checkpoint(size) => {
+                out.extend_from_slice(b" checkpoint=\"");
+                json::unsigned(out, size);
+            }
+        }
+        out.extend_from_slice(b"\"] ");
         write_text(out, content.text);
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::json;
+
 /// How messages are told apart in a transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Framing {
@@ -33,7 +35,8 @@ impl Frames {
 
     pub(super) fn push(&mut self, message: &[u8]) {
         if self.framing == Framing::Counted {
-            self.bytes.extend_from_slice(format!("{} ", message.len()).as_bytes());
+            json::unsigned(&mut self.bytes, message.len() as u64);
+            self.bytes.push(b' ');
         }
         self.bytes.extend_from_slice(message);
         if self.framing == Framing::Lines {
