@@ -3,13 +3,14 @@
 use crate::event::Severity;
 use crate::hash::Hash;
 use crate::json;
+use crate::schema::syslog::{Facility, priority};
 use crate::sink::Message;
 use crate::timestamp::Timestamp;
 
 /// What a host sets of the header.
 #[derive(Debug, Clone)]
 pub(super) struct Names {
-    pub(super) facility: u8,
+    pub(super) facility: Facility,
     pub(super) enterprise_number: u32,
     /// Of this machine and this program, where they are not set.
     pub(super) hostname: Option<String>,
@@ -19,7 +20,7 @@ pub(super) struct Names {
 /// What is the same in each message.
 #[derive(Debug)]
 pub(super) struct Header {
-    facility: u8,
+    facility: Facility,
     /// HOSTNAME, APP-NAME and PROCID, with a space around each.
     sender: String,
     /// SD-ID.
@@ -52,9 +53,6 @@ impl Header {
     ///
     /// Which of them syslog does not take.
     pub(super) fn new(names: &Names) -> Result<Self, String> {
-        if names.facility > FACILITY_MAX {
-            return Err(format!("facility: {} is more than {FACILITY_MAX}", names.facility));
-        }
         let hostname = match &names.hostname {
             Some(name) => checked("hostname", name, HOSTNAME_BYTES_MAX)?.to_owned(),
             None => hostname().unwrap_or(NIL.to_owned()),
@@ -89,9 +87,8 @@ impl Header {
 
     /// Appends a message: `<PRI>1 TIMESTAMP HOSTNAME APP-NAME PROCID MSGID [SD] MSG` (RFC 5424 §6).
     pub(super) fn write(&self, out: &mut Vec<u8>, content: &Content<'_>) {
-        let priority = self.facility * 8 + content.severity.syslog();
         out.push(b'<');
-        json::unsigned(out, priority.into());
+        json::unsigned(out, priority(self.facility, content.severity).into());
         out.extend_from_slice(b">1 ");
         // Six digits of fraction, the most that RFC 5424 §6.2.3 allows.
         out.extend_from_slice(&content.time.to_fixed());
@@ -170,8 +167,6 @@ fn program() -> Option<String> {
 /// More than what stands before a text.
 pub(super) const HEADER_BYTES_MAX: usize =
     8 + 28 + HOSTNAME_BYTES_MAX + APP_NAME_BYTES_MAX + 11 + MSGID_BYTES_MAX + 142;
-
-const FACILITY_MAX: u8 = 23;
 
 const HOSTNAME_BYTES_MAX: usize = 255;
 

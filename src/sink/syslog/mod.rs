@@ -11,6 +11,7 @@ mod window;
 use std::time::Duration;
 
 use super::{Batch, Delivery, Limits, Message, Problem, Rejection, Secret, Sink};
+use crate::schema::syslog::Facility;
 use connection::{How, Lost};
 use format::{HEADER_BYTES_MAX, Header, Names};
 use link::{Link, Target, Transport};
@@ -38,8 +39,8 @@ use window::{Frames, Framing, Window};
 /// <110>1 2026-02-01T10:00:00.123456Z host auth 4242 auth.login.succeeded [indelible@32473 seq="7" hash="9f…"] {"event":…}
 /// ```
 ///
-/// - The facility is 13 (log audit), the severity that of the event ([`Severity::syslog`](crate::Severity::syslog)), the
-///   time when it happened, in microseconds. MSGID is the action, cut to 32 characters.
+/// - The facility is 13 (log audit), the severity that of the event ([`schema::syslog`](crate::schema::syslog)), the time
+///   when it happened, in microseconds. MSGID is the action, cut to 32 characters.
 /// - The structured data has the record's `seq` and its hash; for a checkpoint, its size as `checkpoint`. The `32473` of its
 ///   name is the private enterprise number that RFC 5612 keeps for documentation: set that of your organization
 ///   with [`enterprise_number`](Self::enterprise_number), where it has one.
@@ -58,6 +59,7 @@ use window::{Frames, Framing, Window};
 /// - The messages on their way are lost if this process ends without closing the log and the receiver dies at the same time.
 /// - They come late if the receiver dies while nothing is recorded: it is noticed with the next message.
 /// - What a receiver has read and loses, it loses: give it a queue on disk.
+/// - A record that is erased meanwhile may be sent once more as it was, to the receiver that got it before.
 /// - Over UDP, anything may be lost, and this sink learns only of some of it. Over TCP anyone on the way reads and changes
 ///   it. Use TLS.
 ///
@@ -135,7 +137,7 @@ impl Syslog {
                 trust: Trust::default(),
             },
             names: Names {
-                facility: 13,
+                facility: Facility::default(),
                 enterprise_number: 32473,
                 hostname: None,
                 app_name: None,
@@ -169,8 +171,8 @@ impl Syslog {
         self
     }
 
-    /// The facility, 0 to 23 (RFC 5424 §6.2.1): 13, log audit, where it is not set; 10 is security and authorization.
-    pub fn facility(mut self, facility: u8) -> Self {
+    /// The facility. [`Facility::Audit`], where it is not set.
+    pub fn facility(mut self, facility: Facility) -> Self {
         self.names.facility = facility;
         self
     }
