@@ -74,10 +74,13 @@
 //!
 //! | feature | adds |
 //! | --- | --- |
+//! | `azure` | delivery to Azure Monitor, Log Analytics, Microsoft Sentinel (builds TLS, which is C) |
 //! | `cli` | the binary `indelible`; turns on `compress`, `config`, `gzip` and `watch` |
+//! | `cloudwatch` | delivery to AWS CloudWatch Logs (builds TLS, which is C) |
 //! | `compress` | compressing segments that are not written to any more, and reading them; exports compressed by zstd (builds zstd, which is C) |
 //! | `config` | a log, its retention, sinks and exports from one file, TOML or JSON |
 //! | `datadog` | delivery to Datadog Logs (builds TLS, which is C) |
+//! | `google` | delivery to Google Cloud Logging (builds TLS, which is C) |
 //! | `gzip` | exports compressed by gzip |
 //! | `object-store` | exports to S3, Azure Blob and Google Cloud Storage (builds a runtime and TLS, which is C) |
 //! | `otlp` | delivery as OpenTelemetry logs over HTTP, to any Collector (builds TLS, which is C) |

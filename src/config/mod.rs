@@ -39,7 +39,7 @@
 //! | `segment_bytes` | [`FileStore::segment_size`](crate::FileStore::segment_size) |
 //! | `[retention]` | `keep` and `rules` as [`Retention`](crate::Retention) and [`Rule`](crate::retention::Rule) print themselves, `delivery_limit`, and `every`, the time between two runs |
 //! | `[[exports]]` | `every` (`hour`, `day`), `to` (a folder or the URL of a bucket), and of an [`Export`](crate::Export) `filter`, `format`, `compression`, `formula_guard` |
-//! | `[[sinks]]` | `name`, `type`, and of a [`Feed`](crate::sink::Feed) `filter`, `form`, `personal_data`, `proofs`, `checkpoints`, `start` (`now` or a `seq`); the rest is the target's, below |
+//! | `[[sinks]]` | `name`, `type`, and of a [`Feed`] `filter`, `form`, `personal_data`, `proofs`, `checkpoints`, `start` (`now` or a `seq`); the rest is the target's, below |
 //!
 //! A period is a number and `s`, `m`, `h`, `d` or `w`; those of a retention are of the calendar (`d`, `m`, `y`). A filter is
 //! that of a URL ([`Query::parse`](crate::Query::parse)). A secret is never written down: it is `{ env = "NAME" }` or
@@ -53,10 +53,15 @@
 //! | `splunk` | `url`, `token`, `index`, `host`, `source`, `sourcetype`, `fields` (a table of texts), `acknowledged` (a period), and those over HTTP |
 //! | `datadog` | `site`, `api_key`, `url`, `source`, `service`, `hostname`, `tags` (a table of texts), and those over HTTP |
 //! | `otlp` | `url`, `headers`, `resource` (a table of texts), and those over HTTP |
+//! | `cloudwatch` | `region`, `group`, `stream`, `profile`, `create_missing`, `endpoint`, and those over HTTP as of `webhook` |
+//! | `azure` | `endpoint`, `rule`, `stream`; `tenant`, `client` and `client_secret`, or `identity` (`managed`, with or without `client`, or `workload`); `auxiliary`, and those over HTTP |
+//! | `google` | `project`, `log`, `key` (a secret), `resource`, `labels` (a table of texts), `retention`, `endpoint`, and those over HTTP |
 //!
 //! The service that writes the log opens it with [`Config::open`]. Where a process of its own delivers, with
 //! [`Config::ship`] or `indelible ship`, the service opens it with [`Config::without_sinks`].
 
+#[cfg(feature = "cloud")]
+mod clouds;
 mod error;
 mod log;
 mod section;

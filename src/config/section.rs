@@ -212,7 +212,7 @@ impl Section {
     }
 
     /// The keys that are left, for tables whose keys are names.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "google", feature = "webhook"))]
     pub(super) fn keys(&self) -> Vec<String> {
         self.entries.iter().map(|(key, _)| key.clone()).collect()
     }

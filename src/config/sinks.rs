@@ -8,7 +8,7 @@ use super::section::Section;
 use crate::sink::{Feed, FileSink, Form, Secret, StdoutSink};
 
 /// The secrets that were met, with their keys.
-type Secrets = Vec<(String, Secret)>;
+pub(super) type Secrets = Vec<(String, Secret)>;
 
 pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<Feed, ConfigError> {
     let name = section.needed("name")?.value;
@@ -21,6 +21,12 @@ pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<Feed, 
     let mut feed = match kind.value.as_str() {
         "file" => Feed::new(name, FileSink::new(needed(section.path("path")?, "path", &section)?)),
         "stdout" => Feed::new(name, StdoutSink::new()),
+        #[cfg(feature = "cloudwatch")]
+        "cloudwatch" => Feed::new(name, super::clouds::cloudwatch(&mut section, secrets)?),
+        #[cfg(feature = "azure")]
+        "azure" => Feed::new(name, super::clouds::azure(&mut section, secrets)?),
+        #[cfg(feature = "google")]
+        "google" => Feed::new(name, super::clouds::google(&mut section, secrets)?),
         #[cfg(feature = "webhook")]
         "webhook" => Feed::new(name, webhook(&mut section, secrets)?),
         #[cfg(feature = "splunk")]
@@ -181,7 +187,7 @@ fn headers(section: &mut Section, secrets: &mut Secrets) -> Result<Vec<(String, 
 
 /// How a target over HTTP is reached.
 #[cfg(feature = "http")]
-fn http(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::HttpOptions, ConfigError> {
+pub(super) fn http(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::HttpOptions, ConfigError> {
     let mut options = crate::sink::HttpOptions::new();
     if let Some(pem) = pem(section, "roots")? {
         options = options.roots(pem);
@@ -212,7 +218,7 @@ fn pem(section: &mut Section, key: &str) -> Result<Option<Vec<u8>>, ConfigError>
 }
 
 #[cfg(feature = "http")]
-fn secret(section: &mut Section, key: &str, secrets: &mut Secrets) -> Result<Option<Secret>, ConfigError> {
+pub(super) fn secret(section: &mut Section, key: &str, secrets: &mut Secrets) -> Result<Option<Secret>, ConfigError> {
     let secret = section.secret(key)?;
     if let Some(At { key, value, .. }) = &secret {
         secrets.push((key.clone(), value.clone()));
@@ -224,6 +230,12 @@ fn secret(section: &mut Section, key: &str, secrets: &mut Secrets) -> Result<Opt
 const TYPES: &[&str] = &[
     "file",
     "stdout",
+    #[cfg(feature = "cloudwatch")]
+    "cloudwatch",
+    #[cfg(feature = "azure")]
+    "azure",
+    #[cfg(feature = "google")]
+    "google",
     #[cfg(feature = "webhook")]
     "webhook",
     #[cfg(feature = "splunk")]

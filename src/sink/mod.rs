@@ -48,14 +48,20 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(feature = "azure")]
+mod azure;
 mod backoff;
 mod begin;
+#[cfg(feature = "cloudwatch")]
+mod cloudwatch;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivery;
 mod feed;
 mod feeds;
 mod file;
+#[cfg(feature = "google")]
+mod google;
 #[cfg(feature = "http")]
 mod http;
 mod intake;
@@ -86,11 +92,19 @@ mod worker;
 use std::fmt;
 use std::time::Duration;
 
+#[cfg(feature = "azure")]
+pub use azure::{AzureCredentials, AzureMonitor};
+#[cfg(feature = "cloudwatch")]
+pub use cloudwatch::{AwsCredentials, AwsKeys, CloudWatch};
 #[cfg(feature = "datadog")]
 pub use datadog::Datadog;
 pub use delivery::{Delivery, Problem, Rejection};
 pub use feed::{Feed, Form};
 pub use file::{FileSink, StdoutSink};
+#[cfg(feature = "google")]
+pub use google::{GoogleCredentials, GoogleLogging};
+#[cfg(feature = "token")]
+pub use http::Token;
 #[cfg(feature = "http")]
 pub use http::{HttpOptions, PrivateKeyPem};
 pub use message::{Message, Summary};

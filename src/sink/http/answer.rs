@@ -45,9 +45,9 @@ impl Answer {
         };
         millis("x-ms-retry-after-ms")
             .or_else(|| millis("retry-after-ms"))
+            .or_else(|| millis("x-amz-retry-after"))
             .or_else(|| seconds("retry-after"))
             .or_else(date)
-            .or_else(|| seconds("x-amz-retry-after"))
     }
 
     /// What the status says, where the target has no rules of its own.

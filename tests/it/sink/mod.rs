@@ -1,5 +1,7 @@
 //! Delivery to sinks: every record at least once and in order, whatever the target answers, and nobody waits for it.
 
+#[cfg(feature = "cloud")]
+mod clouds;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivering;
@@ -9,7 +11,13 @@ mod faults;
 mod otlp;
 #[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp"))]
 mod peers;
-#[cfg(any(feature = "webhook", feature = "splunk", feature = "datadog", feature = "otlp"))]
+#[cfg(any(
+    feature = "webhook",
+    feature = "splunk",
+    feature = "datadog",
+    feature = "otlp",
+    feature = "cloud"
+))]
 mod receiver;
 mod remembering;
 mod ship;

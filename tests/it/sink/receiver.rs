@@ -9,6 +9,11 @@ use std::time::Duration;
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub(crate) struct Request {
+    #[cfg_attr(
+        not(feature = "cloudwatch"),
+        expect(dead_code, reason = "for targets with more than one")
+    )]
+    pub(crate) method: String,
     pub(crate) path: String,
     /// Names in lower case.
     headers: Vec<(String, String)>,
@@ -203,7 +208,8 @@ fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);
     }
-    let path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+    let mut words = line.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
     let mut headers = Vec::new();
     loop {
         line.clear();
@@ -217,7 +223,12 @@ fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     let length = length.map_or(0, |(_, value)| value.parse().expect("a length"));
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
-    Ok(Some(Request { path, headers, body }))
+    Ok(Some(Request {
+        method,
+        path,
+        headers,
+        body,
+    }))
 }
 
 /// Connections that are made and never answered.
