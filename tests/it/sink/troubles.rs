@@ -189,6 +189,8 @@ fn a_target_that_refuses_everything_is_held_rather_than_emptied_into_a_file() {
     target.mend();
     log.resume_sink("siem").expect("resumes");
     flush(&log);
+    eventually("it is told", || told(&log, "audit_log.delivery.recovered").len() == 1);
+    flush(&log);
     let set_aside = rejected(&scene).len() as u64;
     let size = log.checkpoint().expect("a checkpoint").checkpoint().size();
     assert_eq!(target.seqs(), (set_aside..size).collect::<Vec<_>>());
