@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use crate::checkpoint::SignedCheckpoint;
 use crate::event::Severity;
+use crate::event::scan::{members, text};
 use crate::hash::Hash;
-use crate::json::{self, JsonError, Reader};
+use crate::json;
 use crate::proof::Proof;
 use crate::record::Record;
 use crate::timestamp::Timestamp;
@@ -88,13 +89,14 @@ impl Message {
 
     /// What the event says of itself, for targets that have a place for it.
     pub fn summary(&self) -> Summary<'_> {
-        let event = self.record().and_then(Record::event_json);
-        let read = event.and_then(|event| Summary::read(event, self.recorded_at).ok());
-        read.unwrap_or(Summary {
-            action: Cow::Borrowed("audit_log.checkpoint"),
-            severity: Severity::Informational,
-            occurred_at: self.recorded_at,
-        })
+        match self.record().and_then(Record::event_json) {
+            Some(event) => Summary::read(event, self.recorded_at),
+            None => Summary {
+                action: Cow::Borrowed("audit_log.checkpoint"),
+                severity: Severity::Informational,
+                occurred_at: self.recorded_at,
+            },
+        }
     }
 
     /// The size of the checkpoint, if it is one.
@@ -119,29 +121,22 @@ pub struct Summary<'a> {
 }
 
 impl<'a> Summary<'a> {
-    fn read(event: &'a str, recorded_at: Timestamp) -> Result<Self, JsonError> {
+    /// Of a record's event, whose form was checked when the record was read.
+    fn read(event: &'a str, recorded_at: Timestamp) -> Self {
         let mut summary = Self {
             action: Cow::Borrowed(""),
             severity: Severity::Informational,
             occurred_at: recorded_at,
         };
-        let mut reader = Reader::new(event.as_bytes(), json::DEPTH_MAX)?;
-        reader.object::<JsonError>(|key, value| {
+        for (key, value) in members(event.as_bytes()) {
             match key {
-                "action" => summary.action = Cow::Owned(value.string()?.into_owned()),
-                "severity" => {
-                    let named = Severity::named(&value.string()?);
-                    summary.severity = named.unwrap_or(summary.severity);
-                }
-                "occurred_at" => {
-                    let time = value.string()?.parse();
-                    summary.occurred_at = time.unwrap_or(recorded_at);
-                }
-                _ => value.skip()?,
+                b"action" => summary.action = text(value),
+                b"severity" => summary.severity = Severity::named(&text(value)).unwrap_or(summary.severity),
+                b"occurred_at" => summary.occurred_at = text(value).parse().unwrap_or(recorded_at),
+                _ => {}
             }
-            Ok(())
-        })?;
-        Ok(summary)
+        }
+        summary
     }
 }
 
