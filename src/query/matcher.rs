@@ -131,7 +131,17 @@ impl<'a> Matcher<'a> {
         None
     }
 
+    /// Whether it asks for nothing but a range of records.
+    fn takes_all(&self) -> bool {
+        let filter = self.filter;
+        let is_plain = self.conditions.is_empty() && filter.words.is_empty() && filter.severity_min.is_none();
+        is_plain && self.period().is_none()
+    }
+
     pub(crate) fn matches(&self, record: &RecordLine<'_>) -> bool {
+        if self.takes_all() {
+            return true;
+        }
         let mut look = Look {
             matcher: self,
             met: 0,

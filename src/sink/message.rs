@@ -143,22 +143,29 @@ impl<'a> Summary<'a> {
 /// A record as one JSON object in canonical form: its line, with `hash` and, where there is one, `proof`. Both are left
 /// out again to verify it (FORMAT §10). `None` for an erased record.
 pub(super) fn record_text(record: &Record, proof: Option<&Proof>) -> Option<String> {
-    let line = record.line()?;
-    let (event, prev) = (record.event_json()?, memchr::memmem::rfind(line.as_bytes(), PREV)?);
-    let before_hash = EVENT.len() + event.len();
-    let after_prev = prev + PREV.len() + 64 + 1;
-    let mut text = Vec::with_capacity(line.len() + 80 + proof.map_or(0, |_| 4096));
-    text.extend_from_slice(line.get(..before_hash)?.as_bytes());
-    text.extend_from_slice(b",\"hash\":\"");
-    text.extend_from_slice(&record.hash().to_hex());
-    text.push(b'"');
-    text.extend_from_slice(line.get(before_hash..after_prev)?.as_bytes());
-    if let Some(proof) = proof {
-        text.extend_from_slice(b",\"proof\":");
+    let (line, event) = (record.line()?, record.event_json()?);
+    let (before_hash, rest) = line.split_at_checked(EVENT.len() + event.len())?;
+    let proof = proof.map(|proof| {
+        let mut text = Vec::new();
         json::string(&mut text, &proof.to_string());
+        String::from_utf8(text).unwrap_or_default()
+    });
+    let mut text = String::with_capacity(line.len() + 96 + proof.as_ref().map_or(0, String::len));
+    text.push_str(before_hash);
+    text.push_str(",\"hash\":\"");
+    text.push_str(str::from_utf8(&record.hash().to_hex()).ok()?);
+    text.push('"');
+    match proof {
+        None => text.push_str(rest),
+        Some(proof) => {
+            let (before_proof, rest) = rest.split_at_checked(rest.rfind(PREV)? + PREV.len() + 64 + 1)?;
+            text.push_str(before_proof);
+            text.push_str(",\"proof\":");
+            text.push_str(&proof);
+            text.push_str(rest);
+        }
     }
-    text.extend_from_slice(line.get(after_prev..)?.as_bytes());
-    String::from_utf8(text).ok()
+    Some(text)
 }
 
 /// A checkpoint as one JSON object: its line (FORMAT §1).
@@ -171,4 +178,4 @@ pub(super) fn checkpoint_text(checkpoint: &SignedCheckpoint) -> String {
 
 const EVENT: &str = "{\"event\":";
 
-const PREV: &[u8] = b",\"prev\":\"";
+const PREV: &str = ",\"prev\":\"";

@@ -178,8 +178,20 @@ fn write_body(body: &mut Vec<u8>, messages: &[Message], is_list: bool) -> String
     }
     match messages {
         [message] => message.id(),
-        _ => format!("list-{:.32}", Hash::of(body).to_string()),
+        _ => list_id(messages),
     }
+}
+
+/// The id of a list: the same when the same messages are sent again.
+fn list_id(messages: &[Message]) -> String {
+    let mut hashes = Vec::with_capacity(32 * messages.len());
+    for message in messages {
+        match message.hash() {
+            Some(hash) => hashes.extend_from_slice(hash.as_bytes()),
+            None => hashes.extend_from_slice(message.id().as_bytes()),
+        }
+    }
+    format!("list-{:.32}", Hash::of(&hashes).to_string())
 }
 
 /// A signature: `v1,` and the base64 of an HMAC-SHA256 over id, time and body.

@@ -202,10 +202,10 @@ impl Worker {
         self.add_checkpoint()
     }
 
-    /// About how much makes a batch.
+    /// How much is read at once: about what makes a batch, and not one message at a time for those who take one.
     fn limits(&self) -> (usize, usize) {
         let limits = self.sink.limits();
-        (limits.messages_max.max(1), limits.bytes_max.max(1))
+        (limits.messages_max.max(READ_MIN), limits.bytes_max.max(1))
     }
 
     /// How long it may be waited for something new.
@@ -254,7 +254,7 @@ impl Worker {
         let (sink, intake) = (&mut self.sink, &mut self.intake);
         let count = sink.limits().prefix(&self.pending, |message| sink.size_of(message));
         let count = count.min(self.messages_max);
-        let is_behind = self.is_behind && self.pending.len() - count < limits.0;
+        let is_behind = self.is_behind && self.pending.len() - count < limits.0 / 2;
         let batch = Batch::new(self.pending.make_contiguous().get(..count).unwrap_or_default());
         self.running.count(|numbers| numbers.under_way = Some(Instant::now()));
         // Where there is more, it is read while this is on its way.
@@ -455,6 +455,9 @@ impl Worker {
 
 /// How often a target gets the newest checkpoint, at most.
 const CHECKPOINT_EVERY: Duration = Duration::from_secs(1);
+
+/// So many messages are read at once, at least.
+const READ_MIN: usize = 256;
 
 /// More records in a row are not refused for what they are: they stay where they are.
 const REFUSED_MAX: usize = 100;

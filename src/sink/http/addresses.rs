@@ -1,6 +1,8 @@
 //! Names resolved to addresses that may be connected to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use ureq::Error;
 use ureq::config::Config;
@@ -8,26 +10,61 @@ use ureq::http::Uri;
 use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
-/// Resolves a name for each connection, and gives only addresses of the public internet. What a name resolved to before
-/// does not count: what is checked is what is connected to.
-#[derive(Debug)]
-pub(super) struct PublicAddresses(pub(super) DefaultResolver);
+/// Resolves names, where it is told so to addresses of the public internet only.
+///
+/// What is checked is what is connected to: no name is resolved once more in between. A name is asked for again after a
+/// while, or after a failure, since [`ureq`] asks with each request, also where its connection stands.
+#[derive(Debug, Default)]
+pub(super) struct Addresses {
+    resolver: DefaultResolver,
+    only_public: bool,
+    known: Mutex<Option<Known>>,
+}
 
-impl Resolver for PublicAddresses {
-    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
-        let found = self.0.resolve(uri, config, timeout)?;
-        let mut allowed = self.empty();
-        found
-            .iter()
-            .filter(|address| is_public(address.ip()))
-            .for_each(|address| allowed.push(*address));
-        match allowed.is_empty() {
+/// What a name resolved to.
+#[derive(Debug)]
+struct Known {
+    uri: Uri,
+    resolved: Instant,
+    addresses: Vec<SocketAddr>,
+}
+
+impl Addresses {
+    pub(super) fn new(only_public: bool) -> Self {
+        Self {
+            only_public,
+            ..Self::default()
+        }
+    }
+
+    fn look_up(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
+        let mut addresses = self.resolver.resolve(uri, config, timeout)?.to_vec();
+        addresses.retain(|address| !self.only_public || is_public(address.ip()));
+        match addresses.is_empty() {
             true => Err(Error::Io(std::io::Error::new(
                 std::io::ErrorKind::PermissionDenied,
                 PRIVATE,
             ))),
-            false => Ok(allowed),
+            false => Ok(addresses),
         }
+    }
+}
+
+impl Resolver for Addresses {
+    fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_same = |other: &Uri| (other.scheme(), other.authority()) == (uri.scheme(), uri.authority());
+        let known = match known.take() {
+            Some(found) if is_same(&found.uri) && found.resolved.elapsed() < KNOWN_FOR => known.insert(found),
+            _ => known.insert(Known {
+                addresses: self.look_up(uri, config, timeout)?,
+                uri: uri.clone(),
+                resolved: Instant::now(),
+            }),
+        };
+        let mut addresses = self.empty();
+        known.addresses.iter().for_each(|address| addresses.push(*address));
+        Ok(addresses)
     }
 }
 
@@ -85,6 +122,9 @@ fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         _ => None,
     }
 }
+
+/// So long a name is not asked for again.
+const KNOWN_FOR: Duration = Duration::from_secs(30);
 
 pub(super) const PRIVATE: &str = "the name resolves to no address of the public internet";
 

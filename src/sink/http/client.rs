@@ -4,11 +4,10 @@ use std::io::Read;
 
 use ureq::config::Config;
 use ureq::tls::{TlsConfig, TlsProvider};
-use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::DefaultConnector;
 use ureq::{Agent, Proxy};
 
-use super::addresses::{PRIVATE, PublicAddresses};
+use super::addresses::{Addresses, PRIVATE};
 use super::answer::{Answer, hold, retry};
 use super::options::HttpOptions;
 use crate::error::{Error, Result};
@@ -96,11 +95,8 @@ fn agent(options: &HttpOptions) -> Result<Agent> {
         .timeout_recv_response(step)
         .timeout_recv_body(step)
         .build();
-    let (connector, resolver) = (DefaultConnector::default(), DefaultResolver::default());
-    Ok(match options.refuses_private_addresses {
-        true => Agent::with_parts(config, connector, PublicAddresses(resolver)),
-        false => Agent::with_parts(config, connector, resolver),
-    })
+    let addresses = Addresses::new(options.refuses_private_addresses);
+    Ok(Agent::with_parts(config, DefaultConnector::default(), addresses))
 }
 
 fn proxy(options: &HttpOptions) -> Result<Option<Proxy>> {
