@@ -6,7 +6,11 @@ use std::process::{Child, Command, Stdio};
 pub fn start(name: &str, arguments: &[&str]) -> Child {
     let program = std::env::current_exe().expect("this program");
     let mut command = Command::new(program);
-    command.env(CHILD, name).args(arguments).stdout(Stdio::piped());
+    command
+        .env(CHILD, name)
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
     command.spawn().expect("start a child")
 }
 
