@@ -6,6 +6,7 @@
 //!   the transaction of the host's database, and the erasure of personal data.
 //! - [`readers`]: filters, pages, counts, following, history, what is held about a person, what purged and erased mean,
 //!   the command line.
+//! - [`delivery`]: sinks for SIEMs and others, what they get, what comes twice, alarms, a process of their own.
 //! - [`auditors`]: how to verify a log, read its report, keep checkpoints and check the proof of one record.
 //! - [`operators`]: what stands on disk, keys and their rotation, the second place, backups, crashes, readiness,
 //!   platforms.
@@ -15,6 +16,7 @@
 //! - [`events`]: the fields of an event, their rules, and the form in which JSON holds them. EVENTS § are its sections.
 
 pub mod auditors;
+pub mod delivery;
 pub mod guarantees;
 pub mod hosts;
 pub mod operators;
