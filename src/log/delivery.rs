@@ -112,7 +112,10 @@ impl Shared {
             match self.submit(event).and_then(|ticket| ticket.wait()) {
                 // One that cannot be removed is known again by its id.
                 Ok(_) => _ = left.remove(),
-                Err(error) if matches!(error.cause(), Cause::IdReused { .. }) => _ = left.remove(),
+                // One that no log takes keeps none of the others waiting.
+                Err(error) if matches!(error.cause(), Cause::IdReused { .. } | Cause::InvalidEvent(_)) => {
+                    _ = left.remove()
+                }
                 Err(_) => return,
             }
         }

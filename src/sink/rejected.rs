@@ -5,8 +5,8 @@
 //! line goes from here too.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::io::{self, BufRead, BufReader, Seek, Write};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::delivery::Problem;
@@ -33,11 +33,26 @@ impl RejectedFile {
         }
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o600);
-        let mut file = open_locked(&options, &self.0)?;
-        file.write_all(&lines)?;
-        file.sync_all()?;
+        let file = open_locked(&options, &self.0)?;
+        append(&file, &lines)?;
         self.0.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }
+}
+
+/// Appends lines, all or none of them. A line that a crash cut is ended first.
+fn append(mut file: &File, lines: &[u8]) -> io::Result<()> {
+    let (length, mut last) = (file.metadata()?.len(), [b'\n']);
+    if length > 0 {
+        file.read_exact_at(&mut last, length - 1)?;
+    }
+    let begun: &[u8] = if last == [b'\n'] { b"" } else { b"\n" };
+    let written = file.write_all(begun).and_then(|()| file.write_all(lines));
+    let written = written.and_then(|()| file.sync_all());
+    if written.is_err() {
+        // What a full disk cut would stand there again with each try.
+        file.set_len(length)?;
+    }
+    written
 }
 
 /// Removes what was set aside of records in `ranges`, both ends inclusive, durably: their content is erased in the log.
@@ -48,36 +63,59 @@ pub(crate) fn erase_rejected(folder: &Path, ranges: &[(u64, u64)]) -> io::Result
     };
     for entry in entries {
         let path = entry?.path();
-        if path.to_string_lossy().ends_with(SUFFIX) {
+        let name = path.to_string_lossy();
+        if name.ends_with(SUFFIX) {
             erase_in(&path, ranges)?;
+        } else if name.ends_with(SUFFIX_NEW) && !path.with_extension(EXTENSION).exists() {
+            remove_cut(&path)?;
         }
     }
     Ok(())
 }
 
 fn erase_in(path: &Path, ranges: &[(u64, u64)]) -> io::Result<()> {
-    let file = open_locked(OpenOptions::new().read(true), path)?;
-    let new = path.with_extension("new");
+    let mut file = open_locked(OpenOptions::new().read(true), path)?;
+    let new = path.with_extension(NEW);
+    remove_cut(&new)?;
+    // A line that cannot be read may hold anything.
+    let is_kept =
+        |line: &[u8]| seq_of(line).is_some_and(|seq| !ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq)));
+    let mut is_changed = false;
+    each_line(&file, |line| {
+        is_changed |= !is_kept(line);
+        Ok(())
+    })?;
+    if !is_changed {
+        return Ok(());
+    }
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut out = io::BufWriter::new(open_file(&options, &new)?);
-    let (mut lines, mut line, mut is_changed) = (BufReader::new(&file), Vec::new(), false);
-    while lines.read_until(b'\n', &mut line)? > 0 {
-        // A line that cannot be read may hold anything.
-        let is_kept = seq_of(&line).is_some_and(|seq| !ranges.iter().any(|(from, to)| (*from..=*to).contains(&seq)));
-        match is_kept {
-            true => out.write_all(&line)?,
-            false => is_changed = true,
-        }
-        line.clear();
-    }
-    let out = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    if !is_changed {
-        return fs::remove_file(&new);
-    }
-    out.sync_all()?;
+    file.rewind()?;
+    each_line(&file, |line| match is_kept(line) {
+        true => out.write_all(line),
+        false => Ok(()),
+    })?;
+    out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     fs::rename(&new, path)?;
     path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+}
+
+/// Removes what an erasure that was cut off wrote, which may hold what is erased now.
+fn remove_cut(new: &Path) -> io::Result<()> {
+    match fs::remove_file(new) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
+
+fn each_line(file: &File, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    let (mut lines, mut line) = (BufReader::new(file), Vec::new());
+    while lines.read_until(b'\n', &mut line)? > 0 {
+        take(&line)?;
+        line.clear();
+    }
+    Ok(())
 }
 
 /// Opens a file and takes its lock. Who waited for it may find that another file has its name.
@@ -126,3 +164,9 @@ fn seq_of(line: &[u8]) -> Option<u64> {
 }
 
 const SUFFIX: &str = ".rejected.jsonl";
+
+const SUFFIX_NEW: &str = ".rejected.new";
+
+const EXTENSION: &str = "jsonl";
+
+const NEW: &str = "new";

@@ -21,13 +21,24 @@ pub(super) fn leave(folder: &Path, report: &Report) -> io::Result<()> {
         .into_uuid()
         .hyphenated()
         .to_string();
-    let new = folder.join(format!("{name}.new"));
+    let (new, named) = (folder.join(format!("{name}.{NEW}")), folder.join(&name));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+    let left = write(&new, report).and_then(|()| fs::rename(&new, &named));
+    // It will be left anew, under another name.
+    let left = left.and_then(|()| File::open(&folder)?.sync_all());
+    if left.is_err() {
+        let _ = fs::remove_file(&new);
+        let _ = fs::remove_file(&named);
+    }
+    left
+}
+
+/// Writes a file. Its lock tells that somebody is at it.
+fn write(new: &Path, report: &Report) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(new)?;
+    file.lock()?;
     file.write_all(report.to_json().as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, folder.join(name))?;
-    File::open(&folder)?.sync_all()
+    file.sync_all()
 }
 
 /// A report that was left.
@@ -47,11 +58,13 @@ impl Left {
 }
 
 /// Some of the reports that were left in the folder of a log. A file that is no report is removed: nobody else has any there.
+/// So is what a process began that is gone.
 pub(crate) fn left(folder: &Path) -> Vec<Left> {
     let entries = fs::read_dir(reports(folder)).into_iter().flatten();
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let named = paths.filter(|path| path.extension().is_none()).take(AT_ONCE_MAX);
-    let read = named.filter_map(|path| {
+    let (new, named): (Vec<_>, Vec<_>) = paths.take(AT_ONCE_MAX).partition(|path| path.extension().is_some());
+    new.iter().for_each(|path| remove_begun(path));
+    let read = named.into_iter().filter_map(|path| {
         let left = read(&path);
         if left.is_none() {
             let _ = fs::remove_file(&path);
@@ -59,6 +72,14 @@ pub(crate) fn left(folder: &Path) -> Vec<Left> {
         left
     });
     read.collect()
+}
+
+/// Who writes it holds its lock from its first moments on; who loses it then leaves its report anew.
+fn remove_begun(path: &Path) {
+    let file = open_file(OpenOptions::new().read(true), path);
+    if file.is_ok_and(|file| file.try_lock().is_ok()) {
+        let _ = fs::remove_file(path);
+    }
 }
 
 fn read(path: &Path) -> Option<Left> {
@@ -77,6 +98,8 @@ fn read(path: &Path) -> Option<Left> {
 fn reports(folder: &Path) -> PathBuf {
     sinks(folder).join("reports")
 }
+
+const NEW: &str = "new";
 
 const AT_ONCE_MAX: usize = 100;
 

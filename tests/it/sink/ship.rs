@@ -121,3 +121,45 @@ fn two_feeds_of_one_name_are_refused() {
         "{refused}"
     );
 }
+
+#[test]
+fn what_a_process_that_is_gone_began_to_report_is_removed() {
+    let scene = Scene::new();
+    let reports = scene.folder().join("sinks/reports");
+    fs::create_dir_all(&reports).expect("a folder");
+    let uuid = |digit: char| format!("0000000{digit}-0000-4000-8000-000000000000");
+    let (gone, at_it) = (reports.join(uuid('1') + ".new"), reports.join(uuid('2') + ".new"));
+    fs::write(&gone, "{").expect("written");
+    let locked = fs::File::create(&at_it).expect("a file");
+    locked.lock().expect("the lock");
+    let log = scene.open();
+    eventually("it is removed", || !gone.exists());
+    assert!(at_it.exists());
+    drop(locked);
+    eventually("it is removed", || !at_it.exists());
+    assert!(told(&log, "audit_log.delivery.*").is_empty());
+}
+
+#[test]
+fn a_report_that_no_log_takes_keeps_none_of_the_others_waiting() {
+    let scene = Scene::new();
+    let reports = scene.folder().join("sinks/reports");
+    fs::create_dir_all(&reports).expect("a folder");
+    let uuid = |digit: char| format!("0000000{digit}-0000-4000-8000-000000000000");
+    let report = |problem: &str| {
+        let report = serde_json::json!({"sink": "a", "problem": problem, "rejected": 1, "first": 1, "last": 1});
+        report.to_string()
+    };
+    for digit in '1'..='9' {
+        let problem = if digit == '5' {
+            "well".to_owned()
+        } else {
+            "x".repeat(15_000)
+        };
+        fs::write(reports.join(uuid(digit)), report(&problem)).expect("written");
+    }
+    let log = scene.open();
+    eventually("they are removed", || list(&reports).is_empty());
+    let told = told(&log, "audit_log.delivery.failed");
+    assert!(told.iter().any(|told| told["problem"] == "well"), "{told:?}");
+}
