@@ -29,7 +29,8 @@ impl AuditLog {
     }
 
     /// Ends a sink: it is given so long to deliver what there is. Its position stays saved, and a purge waits for it still:
-    /// for one that does not come back, remove `sinks/NAME.position` too.
+    /// for one that does not come back, remove `sinks/NAME.position` too. One that is added again goes on from there; what the
+    /// target may have lost ([`Sink::unconfirmed`](crate::sink::Sink::unconfirmed)), it gets again.
     ///
     /// # Errors
     ///
@@ -62,7 +63,8 @@ impl AuditLog {
         self.shared().feeds.resume(name)
     }
 
-    /// Waits until every sink has got all that is durable now.
+    /// Waits until every sink has got all that is durable now: until it is delivered, also where the target may still lose it
+    /// ([`SinkState::confirmed`](crate::sink::SinkState::confirmed)).
     ///
     /// # Errors
     ///
@@ -96,13 +98,9 @@ impl Shared {
     pub(super) fn stop_sinks(&self) {
         let left = self.close_by().map(|by| by.saturating_duration_since(Instant::now()));
         let left = left.unwrap_or(self.options.drop_deadline);
-        let by = Instant::now()
-            .checked_add(left.mul_f64(DELIVERING_PART))
-            .unwrap_or_else(Instant::now);
+        let (delivering, hanging) = (left.mul_f64(DELIVERING_PART), left.mul_f64(HANGING_PART));
         // One that hangs ends by itself.
-        let _ = self
-            .feeds
-            .stop(by, left.mul_f64(HANGING_PART), &|| self.wake_followers());
+        let _ = self.feeds.stop(delivering, hanging, &|| self.wake_followers());
     }
 
     /// Records what the sinks of other processes have left to be told.

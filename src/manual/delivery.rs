@@ -13,7 +13,8 @@
 //! | any OpenTelemetry Collector | `Otlp` | `otlp` | what the Collector makes of it |
 //! | any syslog | `Syslog` | `syslog` | nothing: the receiver's kernel has it |
 //! | a service of your own | `Webhook` | `webhook` | what a 2xx of yours means |
-//! | an agent that tails | [`FileSink`](crate::sink::FileSink), [`StdoutSink`](crate::sink::StdoutSink) | | written, not synced |
+//! | an agent that tails | [`FileSink`](crate::sink::FileSink) | | synced |
+//! | an agent that tails | [`StdoutSink`](crate::sink::StdoutSink) | | written |
 //! | anything else | your [`Sink`](crate::sink::Sink) | | what you say |
 //!
 //! Where there is a choice, take the one whose acknowledgement means most. Each sink's docs say which permission it needs and
@@ -43,6 +44,10 @@
 //! the target has acknowledged it. A target that is down for a weekend gets the weekend afterwards; nothing is held in memory
 //! for it, and neither the appends nor the other sinks wait. A purge waits for the slowest sink
 //! ([`Retention::delivery_limit`](crate::Retention::delivery_limit) ends that, and says what was dropped).
+//!
+//! Where a target acknowledges nothing, as in syslog, the saved position stays before what the target may still lose
+//! ([`SinkState::confirmed`](crate::sink::SinkState::confirmed)): a process that was killed sends that again. One that closes
+//! its log, and so ends the connection in order, does not.
 //!
 //! Where an answer is lost, or the process is killed, the same records are sent again. Each has a `seq` of its own without
 //! gaps, a hash, and an [id](crate::sink::Message::id) that stays: count what arrives by `seq`, and a gap that stays is a loss.
@@ -88,7 +93,7 @@
 //!
 //! A sink begins where its position is; without one, at the first record that the log has, unless
 //! [`from_now_on`](crate::sink::Feed::from_now_on) or [`from_seq`](crate::sink::Feed::from_seq) says otherwise.
-//! [`flush_sinks`](crate::AuditLog::flush_sinks) waits until all have all.
+//! [`flush_sinks`](crate::AuditLog::flush_sinks) waits until all is delivered to all.
 //! [`close`](crate::AuditLog::close) gives them most of its time; what is not delivered then is delivered after the next
 //! opening.
 //!

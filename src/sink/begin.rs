@@ -3,70 +3,86 @@
 use std::io;
 
 use super::delivery::Problem;
-use super::feed::Feed;
+use super::failed::Failed;
+use super::feed::Start;
 use super::feeds::Host;
-use super::intake::Intake;
-use super::position::{Position, PositionFile};
-use crate::error::{Cause, Error};
+use super::position::{Position, PositionFile, Saved};
+use super::progress::Progress;
+use crate::error::Cause;
+use crate::json;
 
-/// What a worker begins with.
-pub(super) struct Begun {
-    /// What remembers the position, if the log has a folder.
-    pub(super) file: Option<PositionFile>,
-    pub(super) position: Position,
-    pub(super) intake: Intake,
+/// Where a sink begins of which nothing is saved.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct First {
+    /// In a log that it has not met.
+    pub(super) next: u64,
+    /// Where something was saved that tells nothing: rather too much than too little.
+    again: u64,
 }
 
-/// Finds where a sink begins; at `start` where nothing is saved.
-pub(super) fn begin(feed: &Feed, host: &dyn Host, start: u64) -> Result<Begun, Problem> {
-    let (file, position) = find_position(feed, host, start)?;
-    let query = feed.query.clone().seq_from(position.next);
-    let follower = host.follow(&query).map_err(|error| unreadable(&error))?;
-    Ok(Begun {
-        file,
-        position,
-        intake: Intake::new(follower, feed.content),
-    })
-}
-
-fn find_position(feed: &Feed, host: &dyn Host, start: u64) -> Result<(Option<PositionFile>, Position), Problem> {
-    let first = Position {
-        next: start,
-        last: None,
-    };
-    let Some(folder) = host.folder() else {
-        return Ok((None, first));
-    };
-    let unusable = |error: io::Error| match error.kind() {
-        io::ErrorKind::WouldBlock => Problem::new("another process delivers for it, or another sink of this name"),
-        _ => Problem::new(format!("its position cannot be read or saved: {error}")),
-    };
-    let (mut file, saved) = PositionFile::open(&folder, &feed.name).map_err(unusable)?;
-    let position = match saved {
-        Some(saved) => check(saved, host)?,
-        None => first,
-    };
-    file.save(&position).and_then(|()| file.sync()).map_err(unusable)?;
-    Ok((Some(file), position))
-}
-
-/// A position that is not of this log is gone back from: what was delivered is delivered again, rather than too little.
-fn check(saved: Position, host: &dyn Host) -> Result<Position, Problem> {
-    let newest = host.newest().map_err(|error| unreadable(&error))?;
-    let size = newest.map_or(0, |newest| newest.checkpoint().size());
-    match saved.last {
-        _ if saved.next > size => Ok(Position::default()),
-        None => Ok(saved),
-        Some((seq, hash)) => match host.record(seq) {
-            Ok(record) if record.hash() == hash => Ok(saved),
-            Ok(_) => Ok(Position::default()),
-            // It is purged.
-            Err(error) if matches!(error.cause(), Cause::NoRecord { .. }) => Ok(saved),
-            Err(error) => Err(unreadable(&error)),
-        },
+impl First {
+    /// As a feed says it, in a log of so many records.
+    pub(super) fn of(start: Start, size: u64) -> Self {
+        match start {
+            Start::Seq(seq) => {
+                let next = seq.min(json::INTEGER_MAX);
+                Self { next, again: next }
+            }
+            Start::Now => Self { next: size, again: 0 },
+        }
     }
 }
 
-pub(super) fn unreadable(error: &Error) -> Problem {
-    Problem::new("the log cannot be read").with_answer(error.to_string())
+/// Finds how far a sink has come.
+pub(super) fn begin(name: &str, first: First, host: &dyn Host) -> Result<Progress, Failed> {
+    let Some(folder) = host.folder() else {
+        return Ok(Progress::at(at(first.next, host)));
+    };
+    let unusable = |error: io::Error| {
+        let problem = Problem::new(format!("its position cannot be read or saved: {}", error.kind()));
+        Failed::new(problem.with_answer(error.to_string()))
+    };
+    let (file, saved) = match PositionFile::open(&folder, name) {
+        Ok(opened) => opened,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(Failed {
+                is_elsewhere: true,
+                ..Failed::new("another process delivers for it, or another sink of this name")
+            });
+        }
+        Err(error) => return Err(unusable(error)),
+    };
+    let position = match saved {
+        Saved::Nothing => at(first.next, host),
+        Saved::Position(saved) if is_of_log(saved, host)? => saved,
+        Saved::Position(_) | Saved::Damaged => at(first.again, host),
+    };
+    Progress::at(position).remembered(file).map_err(unusable)
+}
+
+/// The position before a record. By the one before that the log is known again, if there is one.
+fn at(next: u64, host: &dyn Host) -> Position {
+    let before = next.checked_sub(1).and_then(|seq| host.record(seq).ok());
+    Position {
+        next,
+        last: before.map(|record| (record.seq(), record.hash())),
+    }
+}
+
+/// Whether a position is one of this log: else what was delivered is delivered again, rather than too little.
+fn is_of_log(saved: Position, host: &dyn Host) -> Result<bool, Failed> {
+    let newest = host.newest().map_err(|error| Failed::unreadable(&error))?;
+    let size = newest.map_or(0, |newest| newest.checkpoint().size());
+    if saved.had() > size {
+        return Ok(false);
+    }
+    let Some((seq, hash)) = saved.last else {
+        return Ok(true);
+    };
+    match host.record(seq) {
+        Ok(record) => Ok(record.hash() == hash),
+        // It is purged.
+        Err(error) if matches!(error.cause(), Cause::NoRecord { .. }) => Ok(true),
+        Err(error) => Err(Failed::unreadable(&error)),
+    }
 }

@@ -1,18 +1,21 @@
 //! The sinks of a log at work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::feed::{Feed, Start};
+use super::begin::First;
+use super::feed::Feed;
+use super::known::Known;
+use super::position::Saved;
 use super::report::Report;
 use super::running::Running;
 use super::state::SinkState;
 use super::{position, worker};
 use crate::checkpoint::SignedCheckpoint;
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 use crate::follow::Follower;
 use crate::query::Query;
 use crate::record::Record;
@@ -45,11 +48,19 @@ pub(crate) trait Host: Send + Sync + 'static {
 /// The sinks of a log at work.
 #[derive(Debug, Default)]
 pub(crate) struct Feeds {
-    all: Mutex<Vec<Arc<Running>>>,
+    all: Mutex<All>,
+}
+
+#[derive(Debug, Default)]
+struct All {
+    at_work: Vec<Arc<Running>>,
+    /// Those that were to end and hang still.
+    hanging: Vec<Arc<Running>>,
+    has_ended: bool,
 }
 
 impl Feeds {
-    fn all(&self) -> MutexGuard<'_, Vec<Arc<Running>>> {
+    fn all(&self) -> MutexGuard<'_, All> {
         self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -57,35 +68,41 @@ impl Feeds {
     ///
     /// # Errors
     ///
-    /// Where [`Feed::check`] says so, there is a sink of its name, or no thread can be made.
+    /// Where [`Feed::check`] says so, there is a sink of its name, all were ended, or no thread can be made.
     pub(crate) fn start(&self, feed: Feed, now: u64, host: Arc<dyn Host>) -> Result<()> {
         feed.check()?;
         let mut all = self.all();
-        if all.iter().any(|running| running.name == feed.name) {
+        if all.has_ended {
+            return Err(Cause::Closed.into());
+        }
+        if all.at_work.iter().any(|running| running.name == feed.name) {
             return Err(taken(&feed.name));
         }
-        let start = match feed.start {
-            Start::Seq(seq) => seq,
-            Start::Now => now,
-        };
-        let running = Arc::new(Running::new(&feed.name, start));
+        let first = First::of(feed.start, now);
+        let running = Arc::new(Running::new(&feed.name, first.next));
         let at_work = Arc::clone(&running);
         let thread = std::thread::Builder::new().name(format!("sink-{:.10}", feed.name));
         let run = move || {
-            if catch_unwind(AssertUnwindSafe(|| worker::run(feed, host, &at_work, start))).is_err() {
+            if catch_unwind(AssertUnwindSafe(|| worker::run(feed, host, &at_work, first))).is_err() {
+                let problem = "it panicked and delivers no more, until it is removed and added again";
+                at_work.count(|numbers| numbers.last_error = Some(problem.into()));
                 at_work.end();
             }
         };
         let spawned = thread.spawn(run);
         spawned.map_err(|error| Error::io("start a thread for", Path::new("a sink"), error))?;
-        all.push(running);
+        all.at_work.push(running);
         Ok(())
     }
 
     /// The sink of this name.
     fn named(&self, name: &str) -> Result<Arc<Running>> {
-        let found = self.all().iter().find(|running| running.name == name).cloned();
+        let found = self.all().at_work.iter().find(|running| running.name == name).cloned();
         found.ok_or_else(|| Error::configuration("sink", format!("there is no sink {name:?}")))
+    }
+
+    fn at_work(&self) -> Vec<Arc<Running>> {
+        self.all().at_work.clone()
     }
 
     pub(crate) fn pause(&self, name: &str, host: &dyn Host) -> Result<()> {
@@ -102,27 +119,32 @@ impl Feeds {
     /// Ends one sink, and waits until its position is saved; it is gone on from when the sink is added again.
     pub(crate) fn remove(&self, name: &str, host: &dyn Host, limit: Duration) -> Result<bool> {
         let running = self.named(name)?;
-        let by = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
+        let by = after(limit);
         running.stop_by(by);
         host.wake();
         let has_ended = running.wait_ended(by + HANGING_MAX);
-        self.all().retain(|other| !Arc::ptr_eq(other, &running));
+        let mut all = self.all();
+        all.at_work.retain(|other| !Arc::ptr_eq(other, &running));
+        if !has_ended {
+            all.hanging.push(running);
+        }
         Ok(has_ended)
     }
 
     /// Waits until every sink has got all records before `size`, at most so long, and tells whether they have.
     pub(crate) fn flush(&self, size: u64, limit: Duration) -> bool {
         let began = Instant::now();
-        let all: Vec<Arc<Running>> = self.all().clone();
+        let all = self.at_work();
         all.iter()
             .all(|running| running.wait_delivered(size, limit.saturating_sub(began.elapsed())))
     }
 
-    /// Ends all: each once it has delivered what there is, or fails, or at that time. One that hangs is waited for so long
-    /// after it, and then left alone: it does no more than deliver its batch once more. Tells
+    /// Ends all, and lets none begin any more: each once it has delivered what there is, or fails, or after that time. One
+    /// that hangs is waited for so long after it, and then left alone: it does no more than deliver its batch once more. Tells
     /// whether all have ended. `wake` is [`Host::wake`].
-    pub(crate) fn stop(&self, by: Instant, hanging: Duration, wake: &dyn Fn()) -> bool {
-        let all: Vec<Arc<Running>> = self.all().clone();
+    pub(crate) fn stop(&self, limit: Duration, hanging: Duration, wake: &dyn Fn()) -> bool {
+        self.all().has_ended = true;
+        let (all, by) = (self.at_work(), after(limit));
         all.iter().for_each(|running| running.stop_by(by));
         wake();
         // All are waited for, also after one that hangs.
@@ -130,50 +152,48 @@ impl Feeds {
     }
 
     pub(crate) fn states(&self, size: u64, now: Timestamp) -> Vec<SinkState> {
-        self.all().iter().map(|running| running.state(size, now)).collect()
+        let all = self.at_work();
+        all.iter().map(|running| running.state(size, now)).collect()
     }
 
-    /// What each sink is, and the first record that it has not got.
+    /// What each sink is, and the first record that it may need still: a purge waits for it.
     pub(crate) fn positions(&self, folder: Option<&Path>) -> Vec<(String, u64)> {
         let known = self.known(folder).into_iter();
-        known.map(|(name, seq)| (format!("the sink {name}"), seq)).collect()
+        known
+            .map(|(name, known)| (format!("the sink {name}"), known.needs))
+            .collect()
     }
 
     /// The sinks that may have got a record from `seq` on, or are being given it.
     pub(crate) fn that_may_have(&self, seq: u64, folder: Option<&Path>) -> Vec<String> {
-        let mut names: BTreeSet<String> = self
-            .known(folder)
-            .into_iter()
-            .filter(|(_, next)| *next > seq)
+        let known = self.known(folder).into_iter();
+        known
+            .filter(|(_, known)| known.had > seq)
             .map(|(name, _)| name)
-            .collect();
-        let at_work = self.all();
-        names.extend(
-            at_work
-                .iter()
-                .filter(|running| running.is_under_way())
-                .map(|running| running.name.clone()),
-        );
-        names.into_iter().collect()
+            .collect()
     }
 
-    /// The first record that each sink has not got, by its name: also of those that another process drives, or that the log
-    /// had and `folder` remembers.
-    fn known(&self, folder: Option<&Path>) -> Vec<(String, u64)> {
-        let all = self.all();
-        let mut known: Vec<_> = all
-            .iter()
-            .map(|running| (running.name.clone(), running.position()))
-            .collect();
-        // A file that cannot be read is that of no sink.
-        let remembered = folder
-            .and_then(|folder| position::positions(folder).ok())
-            .unwrap_or_default();
-        known.extend(
-            remembered
-                .into_iter()
-                .filter(|(name, _)| all.iter().all(|running| running.name != *name)),
-        );
+    /// What is known of each sink, by its name: also of those that another process drives, or that the log had and `folder`
+    /// remembers.
+    fn known(&self, folder: Option<&Path>) -> BTreeMap<String, Known> {
+        let mut known: BTreeMap<String, Known> = BTreeMap::new();
+        let mut all = self.all();
+        all.hanging.retain(|running| !running.has_ended());
+        for running in all.at_work.iter().chain(&all.hanging) {
+            let now = running.known();
+            let both = known.get(&running.name).map_or(now, |other| now.and(*other));
+            known.insert(running.name.clone(), both);
+        }
+        drop(all);
+        let remembered = folder.map_or(Ok(Vec::new()), position::positions);
+        // A folder that cannot be read may remember any.
+        let remembered = remembered.unwrap_or_else(|_| vec![("(unknown)".into(), Saved::Damaged)]);
+        for (name, saved) in remembered {
+            let now = known
+                .get(&name)
+                .map_or_else(|| Known::of(saved), |known| known.saving(saved));
+            known.insert(name, now);
+        }
         known
     }
 }
@@ -193,6 +213,13 @@ pub(crate) fn check(feeds: &[Feed]) -> Result<()> {
 fn taken(name: &str) -> Error {
     Error::configuration("sink", format!("there is a sink {name:?} already"))
 }
+
+/// So long from now, as far as that can be told.
+fn after(limit: Duration) -> Instant {
+    Instant::now() + limit.min(LONG)
+}
+
+const LONG: Duration = Duration::from_secs(365 * 86_400);
 
 /// How long a sink that was to end is waited for after its time.
 const HANGING_MAX: Duration = Duration::from_millis(500);

@@ -49,14 +49,16 @@ impl Intake {
     ) -> Result<VecDeque<Message>> {
         let (mut read, mut bytes, mut wait) = (VecDeque::new(), 0, limit);
         while read.len() < messages_max && bytes < bytes_max {
-            let next = self.follower.read_next(wait, is_called_off)?;
-            let message = match next {
-                Some(Followed::Record(found)) => self.content.message(found.record, found.proof.as_ref()),
-                Some(Followed::Purged(range)) => {
+            let message = match self.follower.read_next(wait, is_called_off) {
+                Ok(Some(Followed::Record(found))) => self.content.message(found.record, found.proof.as_ref()),
+                Ok(Some(Followed::Purged(range))) => {
                     self.purged += range.end - range.start;
                     None
                 }
-                None => break,
+                Ok(None) => break,
+                Err(error) if read.is_empty() => return Err(error),
+                // What was read before counts. It is met again.
+                Err(_) => break,
             };
             if let Some(message) = message {
                 bytes += message.text().len();

@@ -2,7 +2,8 @@
 //!
 //! The log is the queue. Each sink has a worker on a thread of its own, which reads the log from the sink's own saved
 //! position, puts what it reads into the [`Form`] that the sink is to get, and delivers it batch by batch: at once while
-//! the sink is idle, and as much as has come meanwhile under load. The position moves only past what the target has taken.
+//! the sink is idle, and as much as has come meanwhile under load. The saved position moves only past what the target has
+//! taken and cannot lose any more.
 //! So each record arrives at least once, in order, over restarts and crashes; a target that hangs for days costs neither
 //! the appends nor the other sinks anything, and gets the rest afterwards.
 //!
@@ -57,6 +58,7 @@ mod cloudwatch;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivery;
+mod failed;
 mod feed;
 mod feeds;
 mod file;
@@ -65,10 +67,12 @@ mod google;
 #[cfg(feature = "http")]
 mod http;
 mod intake;
+mod known;
 mod message;
 #[cfg(feature = "otlp")]
 mod otlp;
 mod position;
+mod progress;
 mod rejected;
 mod report;
 mod reports;
@@ -144,6 +148,20 @@ pub trait Sink: fmt::Debug + Send + 'static {
     /// Delivers a batch, and returns once the target has taken it or has said why not. It is called from one thread at a
     /// time, and again with the same messages where it says so, or after a crash.
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery;
+
+    /// The first record (its `seq`) of those delivered that the target may still lose, if there is one: for a target that
+    /// takes what it is sent without saying when it has it. The saved position stays before it, so that after a crash of this
+    /// process it is delivered again, and a purge waits for it. It is asked after each batch, and once a second meanwhile.
+    ///
+    /// While this process lives, it is the sink that sends such records again, before anything new.
+    fn unconfirmed(&mut self) -> Option<u64> {
+        None
+    }
+
+    /// Ends what is open, within a second, when the log is closed or the sink removed; nothing is delivered after it. What
+    /// the target has confirmed by then, [`unconfirmed`](Self::unconfirmed) gives no more: then a restart delivers nothing
+    /// twice.
+    fn finish(&mut self) {}
 }
 
 /// Messages in the order of the log.
@@ -161,7 +179,7 @@ impl<'a> Batch<'a> {
     }
 }
 
-/// How large a batch may be.
+/// How large a batch may be. It has no more than 100,000 messages and some 64 MiB of text in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {

@@ -1,5 +1,7 @@
 //! How far a sink has come, in a file: `sinks/NAME.position` in the folder of the log.
 //!
+//! It is before all that the target has not got, or may still lose ([`Sink::unconfirmed`](super::Sink::unconfirmed)).
+//!
 //! The file has two slots of 512 bytes, written in turn, each with a hash of its own: a crash in the middle of one leaves
 //! the other. It is not synced with each batch, since a position that is too old only makes a target get something twice.
 //! Who has the file open for writing holds its lock: two processes never deliver for one sink.
@@ -16,10 +18,28 @@ use crate::store::open_file;
 /// How far a sink has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Position {
-    /// The first record that it has not got.
+    /// The first record that it is to get.
     pub(super) next: u64,
-    /// The last record that it has got, and its hash: by it the log is known again.
+    /// The last record that it has got, else one that it was not to get, and its hash: by it the log is known again. In a file
+    /// it may be one that the target may still lose.
     pub(super) last: Option<(u64, Hash)>,
+}
+
+impl Position {
+    /// The first record that it was never given.
+    pub(super) fn had(&self) -> u64 {
+        let after_last = self.last.map_or(0, |(seq, _)| seq.saturating_add(1));
+        after_last.max(self.next)
+    }
+}
+
+/// What a file remembers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Saved {
+    Nothing,
+    Position(Position),
+    /// Something, and it cannot be read.
+    Damaged,
 }
 
 /// The file that remembers it.
@@ -35,7 +55,7 @@ impl PositionFile {
     /// # Errors
     ///
     /// [`io::ErrorKind::WouldBlock`] while another process delivers for it, or another sink of this name.
-    pub(super) fn open(folder: &Path, name: &str) -> io::Result<(Self, Option<Position>)> {
+    pub(super) fn open(folder: &Path, name: &str) -> io::Result<(Self, Saved)> {
         let (folder, path) = (sinks(folder), path(folder, name));
         fs::DirBuilder::new().recursive(true).create(&folder)?;
         let mut options = OpenOptions::new();
@@ -46,17 +66,24 @@ impl PositionFile {
             Err(TryLockError::WouldBlock) => return Err(io::ErrorKind::WouldBlock.into()),
             Err(TryLockError::Error(error)) => return Err(error),
         }
-        let (saves, position) = read(&file)?.map_or((0, None), |(saves, position)| (saves, Some(position)));
+        let (saves, saved) = match read(&file)? {
+            Some((saves, position)) => (saves, Saved::Position(position)),
+            None if file.metadata()?.len() == 0 => (0, Saved::Nothing),
+            None => (0, Saved::Damaged),
+        };
         // The name too is durable before anything counts on it.
         File::open(&folder)?.sync_all()?;
-        Ok((Self { file, saves }, position))
+        Ok((Self { file, saves }, saved))
     }
 
-    /// Remembers a position. It outlives this process; a loss of power may take it back.
+    /// Remembers a position. It outlives this process; a loss of power may take it back. Where it fails, the one before is
+    /// remembered, however often.
     pub(super) fn save(&mut self, position: &Position) -> io::Result<()> {
-        self.saves += 1;
-        let slot = self.saves % SLOTS * SLOT as u64;
-        self.file.write_all_at(&print(self.saves, position), slot)
+        let saves = self.saves + 1;
+        let slot = saves % SLOTS * SLOT as u64;
+        self.file.write_all_at(&print(saves, position), slot)?;
+        self.saves = saves;
+        Ok(())
     }
 
     /// Makes it durable.
@@ -65,8 +92,8 @@ impl PositionFile {
     }
 }
 
-/// The first record that each sink of a log's folder has not got, by name: also of those that another process drives.
-pub(super) fn positions(folder: &Path) -> io::Result<Vec<(String, u64)>> {
+/// What each sink of a log's folder remembers, by name: also of those that another process drives.
+pub(super) fn positions(folder: &Path) -> io::Result<Vec<(String, Saved)>> {
     let entries = match fs::read_dir(sinks(folder)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         entries => entries?,
@@ -80,10 +107,13 @@ pub(super) fn positions(folder: &Path) -> io::Result<Vec<(String, u64)>> {
         ) else {
             continue;
         };
-        let file = open_file(OpenOptions::new().read(true), &path)?;
-        if let Some((_, position)) = read(&file)? {
-            positions.push((name.to_string_lossy().into_owned(), position.next));
-        }
+        let file = open_file(OpenOptions::new().read(true), &path);
+        let saved = match file.and_then(|file| read(&file)) {
+            Ok(Some((_, position))) => Saved::Position(position),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Ok(None) | Err(_) => Saved::Damaged,
+        };
+        positions.push((name.to_string_lossy().into_owned(), saved));
     }
     Ok(positions)
 }
@@ -152,7 +182,7 @@ fn parse(slot: &[u8; SLOT]) -> Option<(u64, Position)> {
             "hash" => hash = value.string()?.parse().ok(),
             "last" => last = Some(value.unsigned()?),
             "next" => next = Some(value.unsigned()?),
-            "saves" => saves = Some(value.unsigned()?),
+            "saves" => saves = Some(value.unsigned()?).filter(|saves| *saves < json::INTEGER_MAX),
             _ => value.skip()?,
         }
         Ok(())

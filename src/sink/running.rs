@@ -3,6 +3,7 @@
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::known::Known;
 use super::state::{Numbers, SinkState};
 use crate::timestamp::Timestamp;
 
@@ -73,21 +74,12 @@ impl Running {
         self.numbers().state(&self.name, is_paused, size, now)
     }
 
-    pub(super) fn position(&self) -> u64 {
-        self.numbers().position
-    }
-
-    /// Whether a batch is on its way.
-    pub(super) fn is_under_way(&self) -> bool {
-        self.numbers().under_way.is_some()
-    }
-
     /// Waits until every record before `seq` is delivered, at most so long, and tells whether it is.
     pub(super) fn wait_delivered(&self, seq: u64, limit: Duration) -> bool {
         let numbers = self.numbers();
-        let is_before = |numbers: &mut Numbers| numbers.position < seq && !self.has_ended();
+        let is_before = |numbers: &mut Numbers| !numbers.is_beyond(seq) && !self.has_ended();
         let waited = self.moved.wait_timeout_while(numbers, limit, is_before);
-        waited.unwrap_or_else(PoisonError::into_inner).0.position >= seq
+        waited.unwrap_or_else(PoisonError::into_inner).0.is_beyond(seq)
     }
 
     /// Waits until the worker has ended, at most until then, and tells whether it has.
@@ -99,7 +91,12 @@ impl Running {
         waited.unwrap_or_else(PoisonError::into_inner).0.has_ended
     }
 
-    fn has_ended(&self) -> bool {
+    /// How far it has come.
+    pub(super) fn known(&self) -> Known {
+        Known::at_work(&self.numbers())
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
         self.control().has_ended
     }
 }
@@ -111,16 +108,27 @@ impl Running {
         self.control().stop_by.is_some()
     }
 
+    /// Whether it is to begin nothing.
+    pub(super) fn is_paused(&self) -> bool {
+        self.control().is_paused
+    }
+
     /// Whether it is not to wait for the log any longer.
     pub(super) fn is_interrupted(&self) -> bool {
         let control = self.control();
         control.is_paused || control.stop_by.is_some()
     }
 
-    /// Waits while it is paused. `false` where it is to end now.
-    pub(super) fn may_go_on(&self) -> bool {
+    /// Whether it is to deliver. While it is paused, this waits, after `let_go`; `false` where it is to end now.
+    pub(super) fn may_go_on(&self, let_go: impl FnOnce()) -> bool {
         let is_waiting = |control: &mut Control| control.is_paused && control.stop_by.is_none();
-        let control = self.changed.wait_while(self.control(), is_waiting);
+        let mut control = self.control();
+        if is_waiting(&mut control) {
+            drop(control);
+            let_go();
+            control = self.control();
+        }
+        let control = self.changed.wait_while(control, is_waiting);
         let control = control.unwrap_or_else(PoisonError::into_inner);
         // One that is paused delivers nothing when the log is closed either.
         !control.is_paused && control.stop_by.is_none_or(|by| Instant::now() < by)

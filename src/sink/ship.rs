@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use super::feeds::{Feeds, Host, check};
 use super::report::Report;
@@ -114,8 +114,7 @@ impl Shipper {
     }
 
     fn end(&self, limit: Duration) -> bool {
-        let by = Instant::now().checked_add(limit).unwrap_or_else(Instant::now);
-        self.feeds.stop(by, HANGING_MAX, &|| {})
+        self.feeds.stop(limit, HANGING_MAX, &|| {})
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use super::delivery::Problem;
+use super::progress::Progress;
 use crate::timestamp::Timestamp;
 
 /// How far a sink has come: see [`LogState::sinks`](crate::LogState::sinks).
@@ -12,8 +13,11 @@ use crate::timestamp::Timestamp;
 pub struct SinkState {
     /// Its name.
     pub name: String,
-    /// The first record that it has not got, or of which that is not known yet. A purge waits for it.
+    /// The first record that was not delivered.
     pub position: u64,
+    /// The first record that the target may still lose ([`Sink::unconfirmed`](super::Sink::unconfirmed)), else `position`.
+    /// After a crash delivery begins here, and a purge waits for it.
+    pub confirmed: u64,
     /// How many durable records there are from there on. For one with a filter, not all of them are for it.
     pub lag_records: u64,
     /// How long ago the oldest record that it has not got was recorded; zero where it has all.
@@ -47,7 +51,14 @@ pub struct SinkState {
 /// What a worker counts.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
+    /// It is known where the sink begins.
+    pub(super) has_begun: bool,
     pub(super) position: u64,
+    pub(super) confirmed: u64,
+    /// The first record that it was never given.
+    pub(super) had: u64,
+    /// Records may be in memory to be delivered, as they were when they were read.
+    pub(super) has_read: bool,
     pub(super) delivered: u64,
     pub(super) batches: u64,
     pub(super) retries: u64,
@@ -68,14 +79,29 @@ impl Numbers {
     pub(super) fn at(position: u64) -> Self {
         Self {
             position,
+            confirmed: position,
             ..Self::default()
         }
+    }
+
+    /// Whether every record before `seq` is delivered.
+    pub(super) fn is_beyond(&self, seq: u64) -> bool {
+        self.has_begun && self.position >= seq
+    }
+
+    pub(super) fn moved(&mut self, progress: &Progress) {
+        self.has_begun = true;
+        (self.position, self.confirmed, self.had) = (progress.next(), progress.confirmed(), progress.had());
     }
 
     pub(super) fn delivered(&mut self, records: u64) {
         self.delivered += records;
         self.batches += 1;
         self.rate.add(Instant::now(), records);
+        self.recovered();
+    }
+
+    pub(super) fn recovered(&mut self) {
         (self.failing_since, self.is_held) = (None, false);
     }
 
@@ -93,6 +119,7 @@ impl Numbers {
         SinkState {
             name: name.to_owned(),
             position: self.position,
+            confirmed: self.confirmed,
             lag_records,
             lag: Duration::from_micros(u64::try_from(lag).unwrap_or(0)),
             rate: self.rate.a_second(Instant::now()),

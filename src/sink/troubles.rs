@@ -13,8 +13,10 @@ pub(super) struct Troubles {
     sink: String,
     outage: Option<Outage>,
     rejections: Option<Rejections>,
+    /// When an outage was told last.
+    outage_told: Option<Instant>,
     /// When rejections were told last.
-    told: Option<Instant>,
+    rejections_told: Option<Instant>,
 }
 
 /// Nothing is delivered.
@@ -43,7 +45,8 @@ impl Troubles {
             sink: sink.to_owned(),
             outage: None,
             rejections: None,
-            told: None,
+            outage_told: None,
+            rejections_told: None,
         }
     }
 
@@ -89,11 +92,15 @@ impl Troubles {
         rejections.last = record.seq();
     }
 
+    /// Whether nothing is delivered.
+    pub(super) fn is_failing(&self) -> bool {
+        self.outage.is_some()
+    }
+
     /// What the log is to be told now.
     pub(super) fn due(&self, position: u64) -> Option<Report> {
         if let Some(outage) = &self.outage
-            && !outage.is_told
-            && (outage.is_held || outage.began.elapsed() >= TOLD_AFTER)
+            && self.outage_due_within(outage).is_some_and(|due| due.is_zero())
         {
             return Some(self.report(Reported::Failed {
                 since: outage.since,
@@ -103,7 +110,7 @@ impl Troubles {
             }));
         }
         let rejections = self.rejections.as_ref()?;
-        if self.told.is_some_and(|told| told.elapsed() < REJECTIONS_EVERY) {
+        if !left(self.rejections_told, TOLD_EVERY).is_zero() {
             return None;
         }
         Some(self.report(Reported::Rejected {
@@ -117,23 +124,28 @@ impl Troubles {
     /// The log has taken what was due.
     pub(super) fn is_told(&mut self, report: &Report) {
         match (&report.what, &mut self.outage) {
-            (Reported::Failed { .. }, Some(outage)) => outage.is_told = true,
-            (Reported::Rejected { .. }, _) => (self.rejections, self.told) = (None, Some(Instant::now())),
+            (Reported::Failed { .. }, Some(outage)) => {
+                (outage.is_told, self.outage_told) = (true, Some(Instant::now()));
+            }
+            (Reported::Rejected { .. }, _) => (self.rejections, self.rejections_told) = (None, Some(Instant::now())),
             _ => {}
         }
     }
 
     /// How soon something may be due, where that is a matter of time.
     pub(super) fn due_within(&self) -> Option<Duration> {
-        let outage = self.outage.as_ref().filter(|outage| !outage.is_told);
-        let outage = outage.map(|outage| TOLD_AFTER.saturating_sub(outage.began.elapsed()));
-        let rejections = self.rejections.as_ref().map(|_| {
-            let told = self
-                .told
-                .map_or(Duration::ZERO, |told| REJECTIONS_EVERY.saturating_sub(told.elapsed()));
-            told.max(LATER)
-        });
-        [outage, rejections].into_iter().flatten().min()
+        let outage = self.outage.as_ref().and_then(|outage| self.outage_due_within(outage));
+        let rejections = self.rejections.as_ref().map(|_| left(self.rejections_told, TOLD_EVERY));
+        let due = [outage, rejections].into_iter().flatten().min();
+        due.map(|due| due.max(LATER))
+    }
+
+    /// How soon an outage is told of, if it is not. What is misconfigured is told at once; but a target that fails over and
+    /// over, also for what it is told of itself, fills no log.
+    fn outage_due_within(&self, outage: &Outage) -> Option<Duration> {
+        let after = if outage.is_held { Duration::ZERO } else { TOLD_AFTER };
+        let due = left(Some(outage.began), after).max(left(self.outage_told, TOLD_EVERY));
+        (!outage.is_told).then_some(due)
     }
 
     /// How often it failed since something was delivered.
@@ -148,10 +160,16 @@ impl Troubles {
     }
 }
 
+/// How much is left of a time since then.
+fn left(since: Option<Instant>, time: Duration) -> Duration {
+    since.map_or(Duration::ZERO, |since| time.saturating_sub(since.elapsed()))
+}
+
 /// A shorter outage is not told of.
 const TOLD_AFTER: Duration = Duration::from_secs(10);
 
-const REJECTIONS_EVERY: Duration = Duration::from_secs(60);
+/// Outages are told of no more often, nor are rejections.
+const TOLD_EVERY: Duration = Duration::from_secs(60);
 
 /// When the log is told again what it did not take.
 const LATER: Duration = Duration::from_millis(100);

@@ -10,13 +10,13 @@ use crate::oracle;
 use crate::scene::*;
 
 /// A small file system in memory, if this process may mount one.
-struct Small {
-    scene: Scene,
-    path: PathBuf,
+pub(crate) struct Small {
+    pub(crate) scene: Scene,
+    pub(crate) path: PathBuf,
 }
 
 impl Small {
-    fn mount(kib: usize) -> Option<Self> {
+    pub(crate) fn mount(kib: usize) -> Option<Self> {
         let scene = Scene::new();
         let path = scene.root().join("small");
         fs::create_dir(&path).expect("made");
@@ -50,7 +50,7 @@ impl Drop for Small {
     }
 }
 
-fn fill(path: &Path) {
+pub(crate) fn fill(path: &Path) {
     let mut size = 1 << 20;
     let mut number = 0;
     while size > 0 {
@@ -63,7 +63,7 @@ fn fill(path: &Path) {
     }
 }
 
-fn make_space(path: &Path) {
+pub(crate) fn make_space(path: &Path) {
     for file in list(path) {
         if file
             .file_name()

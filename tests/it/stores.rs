@@ -35,6 +35,17 @@ pub(crate) struct Hooks {
     appends: AtomicUsize,
     /// The segments that were read, by the first record of each.
     read: Mutex<Vec<u64>>,
+    /// What becomes of what sinks read, for the next reads.
+    reads: Mutex<Vec<BadRead>>,
+}
+
+/// A read that goes wrong.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum BadRead {
+    Fails,
+    Panics,
+    /// It is none.
+    Goes,
 }
 
 impl Hooks {
@@ -49,6 +60,28 @@ impl Hooks {
     /// So many appends from now on conflict though nobody else wrote.
     pub(crate) fn conflict(&self, count: usize) {
         self.conflicts.store(count, Ordering::SeqCst);
+    }
+
+    /// What becomes of the next reads of sinks, the last first.
+    pub(crate) fn spoil_reads(&self, reads: Vec<BadRead>) {
+        *self.reads.lock().expect("unpoisoned") = reads;
+    }
+
+    pub(crate) fn has_bad_reads(&self) -> bool {
+        !self.reads.lock().expect("unpoisoned").is_empty()
+    }
+
+    fn sink_read(&self) -> Result<()> {
+        let thread = std::thread::current();
+        if thread.name().is_some_and(|name| !name.starts_with("sink-")) {
+            return Ok(());
+        }
+        let next = self.reads.lock().expect("unpoisoned").pop();
+        match next {
+            Some(BadRead::Fails) => Err(failure("read")),
+            Some(BadRead::Panics) => panic!("the store panics, as the test told it"),
+            Some(BadRead::Goes) | None => Ok(()),
+        }
     }
 
     pub(crate) fn fail_append(&self, takes_effect: bool) {
@@ -152,6 +185,7 @@ impl<S: Store> Store for Hooked<S> {
 
     fn lines(&self, segment: &Segment, from: u64) -> Result<Box<dyn Lines + '_>> {
         self.hooks.read.lock().expect("unpoisoned").push(segment.first);
+        self.hooks.sink_read()?;
         self.inner.lines(segment, from)
     }
 

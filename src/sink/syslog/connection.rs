@@ -173,6 +173,23 @@ impl Connection {
         Ok(())
     }
 
+    /// Ends it, if it stands, and tells whether the receiver then ended its side too: so it has read all that was sent.
+    pub(super) fn end(&mut self) -> bool {
+        if self.is_lost {
+            return false;
+        }
+        self.is_lost = true;
+        if let Some(tls) = &mut self.tls {
+            tls.send_close_notify();
+        }
+        let until = Instant::now() + END_MAX;
+        let has_ended = self.socket.set_write_timeout(Some(END_MAX)).is_ok()
+            && self.write_tls(until).is_ok()
+            && self.socket.shutdown(Shutdown::Write).is_ok();
+        let heard = has_ended.then(|| self.listen(until.saturating_duration_since(Instant::now())));
+        heard.is_some_and(|heard| heard.is_err_and(|lost| lost.how == How::Ended))
+    }
+
     fn write(&mut self, mut bytes: &[u8], until: Instant) -> Result<(), Lost> {
         while !bytes.is_empty() {
             match self.socket.write(bytes) {
@@ -263,16 +280,7 @@ impl Connection {
 /// It is ended in order: a socket that is closed with something unread takes back what its peer has not read yet.
 impl Drop for Connection {
     fn drop(&mut self) {
-        if self.is_lost {
-            return;
-        }
-        if let Some(tls) = &mut self.tls {
-            tls.send_close_notify();
-        }
-        let until = Instant::now() + END_MAX;
-        if self.write_tls(until).is_ok() && self.socket.shutdown(Shutdown::Write).is_ok() {
-            let _ = self.listen(END_MAX);
-        }
+        self.end();
     }
 }
 

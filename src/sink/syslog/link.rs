@@ -76,6 +76,14 @@ impl Link {
         }
     }
 
+    /// Ends it, and tells whether the receiver has read all that was sent, as far as that is known.
+    pub(super) fn end(mut self) -> bool {
+        match &mut self.way {
+            Way::Stream(connection) => connection.end(),
+            Way::Datagrams(_) => false,
+        }
+    }
+
     pub(super) fn send(&mut self, frames: &Frames) -> Result<(), Lost> {
         match &mut self.way {
             Way::Stream(connection) => connection.send(frames.bytes()),

@@ -3,6 +3,7 @@
 mod connection;
 mod format;
 mod link;
+mod sending;
 #[cfg(test)]
 mod tests;
 mod tls;
@@ -10,9 +11,8 @@ mod window;
 
 use std::time::Duration;
 
-use super::{Batch, Delivery, Limits, Message, Problem, Rejection, Secret, Sink};
+use super::{Batch, Delivery, Limits, Message, Rejection, Secret, Sink};
 use crate::schema::syslog::Facility;
-use connection::{How, Lost};
 use format::{HEADER_BYTES_MAX, Header, Names};
 use link::{Link, Target, Transport};
 use tls::Trust;
@@ -56,7 +56,10 @@ use window::{Frames, Framing, Window};
 /// after one that broke; after one that the receiver ended in order, the last five minutes before its last message. A
 /// receiver gets such messages twice: `seq` tells. What remains:
 ///
-/// - The messages on their way are lost if this process ends without closing the log and the receiver dies at the same time.
+/// - If this process ends without closing the log, what it kept in memory is gone. So over TCP and TLS the saved position
+///   stays before what was written within the last five minutes, as far as it is kept, and the next process sends it again
+///   ([`Sink::unconfirmed`]); only a receiver that hangs for longer, and then dies with the sender, loses something. Closing
+///   the log ends the connection in order: where the receiver does so too, it has read all, and nothing is sent twice.
 /// - They come late if the receiver dies while nothing is recorded: it is noticed with the next message.
 /// - What a receiver has read and loses, it loses: give it a queue on disk.
 /// - A record that is erased meanwhile may be sent once more as it was, to the receiver that got it before.
@@ -237,66 +240,10 @@ impl Syslog {
             header.write_message(&mut written, message);
             match written.len() > limit {
                 true => rejected.push(Rejection::new(at, too_long(written.len(), limit))),
-                false => frames.push(&written),
+                false => frames.push(message.seq(), &written),
             }
         }
         Ok((frames, rejected))
-    }
-
-    /// Sends messages, on a new connection where the last one broke.
-    fn send(&mut self, frames: Frames) -> Result<(), Delivery> {
-        if let Some(link) = &mut self.link {
-            match link.check() {
-                Ok(()) if link.age() > SOON => self.broken = 0,
-                Ok(()) => {}
-                Err(lost) => {
-                    self.lose(lost);
-                }
-            }
-        }
-        let link = match &mut self.link {
-            Some(link) => link,
-            none => match open(
-                &self.target,
-                &mut self.window,
-                LISTEN * (1 << self.broken.min(BROKEN_MAX)),
-            ) {
-                Ok(link) => none.insert(link),
-                Err(NotOpen::Refused(lost)) => return Err(lost.delivery),
-                Err(NotOpen::Broken(lost)) => return Err(self.again_broken(lost)),
-            },
-        };
-        match link.send(&frames).and_then(|()| link.check()) {
-            Ok(()) => {
-                self.window.add(frames);
-                Ok(())
-            }
-            Err(lost) => Err(self.lose(lost)),
-        }
-    }
-
-    /// The connection is gone.
-    fn lose(&mut self, lost: Lost) -> Delivery {
-        if lost.how == How::Ended {
-            self.window.was_read();
-        }
-        match self.link.take() {
-            Some(link) if link.age() <= SOON => self.again_broken(lost),
-            _ => lost.delivery,
-        }
-    }
-
-    fn again_broken(&mut self, lost: Lost) -> Delivery {
-        if lost.how != How::Otherwise {
-            self.broken = self.broken.saturating_add(1);
-        }
-        match lost.delivery {
-            Delivery::Retry { problem } if self.broken >= BROKEN_MAX => {
-                let what = "the target ends each connection over what it gets: is its limit for a message lower?";
-                Delivery::hold(Problem::new(what).with_answer(problem.what()))
-            }
-            delivery => delivery,
-        }
     }
 }
 
@@ -327,27 +274,18 @@ impl Sink for Syslog {
             },
         }
     }
-}
 
-/// Why there is no connection.
-enum NotOpen {
-    /// There was none.
-    Refused(Lost),
-    /// It broke over what was written on it.
-    Broken(Lost),
-}
-
-/// A new connection, on which all is written again that may not have arrived. What breaks a connection would break the next
-/// one too: so it listens before it writes on.
-fn open(target: &Target, window: &mut Window, listen: Duration) -> Result<Link, NotOpen> {
-    let mut link = Link::open(target).map_err(NotOpen::Refused)?;
-    if window.is_empty() {
-        return Ok(link);
+    fn unconfirmed(&mut self) -> Option<u64> {
+        match self.target.transport {
+            // Nobody ever tells.
+            Transport::Udp => None,
+            Transport::Tcp | Transport::Tls => self.window.unconfirmed(),
+        }
     }
-    let sent = window.frames().try_for_each(|frames| link.send(frames));
-    sent.and_then(|()| link.listen(listen)).map_err(NotOpen::Broken)?;
-    window.was_written();
-    Ok(link)
+
+    fn finish(&mut self) {
+        self.end();
+    }
 }
 
 fn too_long(bytes: usize, limit: usize) -> String {
@@ -365,12 +303,3 @@ const BATCH_BYTES_MAX: usize = 256 * 1024;
 const RESEND_BYTES: usize = 8 * 1024 * 1024;
 
 const RESEND_BYTES_UDP: usize = 64 * 1024;
-
-/// A connection that breaks sooner broke over what was written on it, it may be.
-const SOON: Duration = Duration::from_secs(5);
-
-/// So many in a row are no accident.
-const BROKEN_MAX: u32 = 5;
-
-/// So long a receiver has to end a connection over what was written again; twice as long each time that one broke.
-const LISTEN: Duration = Duration::from_millis(250);

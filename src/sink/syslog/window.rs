@@ -22,6 +22,8 @@ pub(super) struct Frames {
     framing: Framing,
     bytes: Vec<u8>,
     ends: Vec<usize>,
+    /// The `seq` of the first record among them.
+    first: Option<u64>,
 }
 
 impl Frames {
@@ -30,10 +32,13 @@ impl Frames {
             framing,
             bytes: Vec::with_capacity(bytes),
             ends: Vec::new(),
+            first: None,
         }
     }
 
-    pub(super) fn push(&mut self, message: &[u8]) {
+    /// Adds a message: a record's, if it has a `seq`.
+    pub(super) fn push(&mut self, seq: Option<u64>, message: &[u8]) {
+        self.first = self.first.or(seq);
         if self.framing == Framing::Counted {
             json::unsigned(&mut self.bytes, message.len() as u64);
             self.bytes.push(b' ');
@@ -107,6 +112,21 @@ impl Window {
         }
     }
 
+    /// The receiver ended the connection after this side had: it has read all of it.
+    pub(super) fn was_read_to_its_end(&mut self) {
+        self.kept.clear();
+        self.bytes = 0;
+    }
+
+    /// The first record that the receiver may not have stored. What was written long ago it has, unless it hangs.
+    pub(super) fn unconfirmed(&self) -> Option<u64> {
+        // In the order of time, and of the log.
+        let long_ago = self
+            .kept
+            .partition_point(|(written, _)| written.elapsed() > READ_WITHIN);
+        self.kept.range(long_ago..).find_map(|(_, frames)| frames.first)
+    }
+
     /// All of it was written again.
     pub(super) fn was_written(&mut self) {
         let now = Instant::now();
@@ -133,7 +153,9 @@ mod tests {
 
     fn frames(framing: Framing, messages: &[&str]) -> Frames {
         let mut frames = Frames::new(framing, 0);
-        messages.iter().for_each(|message| frames.push(message.as_bytes()));
+        for message in messages {
+            frames.push(message.parse().ok(), message.as_bytes());
+        }
         frames
     }
 
@@ -184,5 +206,25 @@ mod tests {
         window.kept.iter_mut().for_each(|(written, _)| *written = long_ago);
         window.was_read();
         assert_eq!(kept(&window).len(), 2);
+    }
+    #[test]
+    fn what_was_written_lately_is_not_confirmed() {
+        let mut window = Window::new(4);
+        assert_eq!(window.unconfirmed(), None);
+        window.add(frames(Framing::Counted, &["a checkpoint"]));
+        assert_eq!(window.unconfirmed(), None);
+        window.add(frames(Framing::Datagrams, &["a checkpoint", "7", "8"]));
+        window.add(frames(Framing::Datagrams, &["9"]));
+        assert_eq!(window.unconfirmed(), Some(7));
+        window.kept[0].0 = Instant::now().checked_sub(READ_WITHIN * 2).expect("a time");
+        assert_eq!(window.unconfirmed(), Some(9));
+        // What is written again may be lost again.
+        window.was_written();
+        assert_eq!(window.unconfirmed(), Some(7));
+        // What is more than can be on its way is not kept.
+        window.add(frames(Framing::Datagrams, &["1000", "1001"]));
+        assert_eq!(window.unconfirmed(), Some(1000));
+        window.was_read_to_its_end();
+        assert_eq!((window.unconfirmed(), window.bytes), (None, 0));
     }
 }

@@ -131,20 +131,6 @@ fn a_filter_leaves_others_out_and_the_position_goes_on() {
 }
 
 #[test]
-fn what_is_erased_before_it_is_delivered_does_not_come() {
-    let (scene, target) = (Scene::new(), Target::new());
-    let log = open_with(&scene, &target);
-    log.pause_sink("siem").expect("pauses");
-    append(&log, 5);
-    log.erase_records([3..=4], "a request").expect("erased");
-    log.resume_sink("siem").expect("resumes");
-    flush(&log);
-    let seqs = target.first_arrivals();
-    assert!(!seqs.contains(&3) && !seqs.contains(&4), "{seqs:?}");
-    assert_eq!(seqs.len() as u64 + 2, state(&log).position);
-}
-
-#[test]
 fn a_checkpoint_comes_at_most_once_a_second_and_at_last_the_newest() {
     let (scene, target) = (Scene::new(), Target::new());
     let log = open_with(&scene, &target);

@@ -5,8 +5,11 @@ mod clouds;
 #[cfg(feature = "datadog")]
 mod datadog;
 mod delivering;
+mod erasing;
 #[cfg(any(feature = "webhook", feature = "splunk", feature = "datadog", feature = "otlp"))]
 mod faults;
+mod finishing;
+mod misbehaving;
 #[cfg(feature = "otlp")]
 mod otlp;
 #[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp"))]

@@ -191,3 +191,97 @@ fn a_retention_with_a_limit_drops_and_says_so() {
     flush(&log);
     assert!(state(&log).purged > 0);
 }
+
+fn open_from_now_on(scene: &Scene, target: &Target) -> AuditLog {
+    let feed = Feed::new("siem", target.clone()).from_now_on();
+    let store = scene.store().segment_size(4096);
+    scene.builder().sink(feed).open(store).expect("opens")
+}
+
+#[test]
+fn a_sink_from_now_on_goes_on_where_it_was() {
+    let (scene, target) = (Scene::new(), Target::new());
+    scene.open().close(SOON).expect("closes");
+    let log = open_from_now_on(&scene, &target);
+    flush(&log);
+    log.pause_sink("siem").expect("pauses");
+    append(&log, 10);
+    log.close(SOON).expect("closes");
+    let before = target.seqs();
+    assert!(before[0] == 3 && before.len() < 5, "{before:?}");
+    // A flush right after the opening waits until its position is read.
+    let log = open_from_now_on(&scene, &target);
+    flush(&log);
+    let size = log.checkpoint().expect("a checkpoint").checkpoint().size();
+    assert_eq!(target.seqs(), (3..size).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_purge_waits_for_a_sink_that_another_process_drives() {
+    let (scene, target) = (Scene::new(), Target::new());
+    open_from_now_on(&scene, &target).close(SOON).expect("closes");
+    let held = fs::File::open(position_file(&scene)).expect("the file");
+    held.lock().expect("the lock");
+    let log = open_from_now_on(&scene, &target);
+    append(&log, 40);
+    let size = log.checkpoint().expect("a checkpoint").checkpoint().size();
+    // It begins at the end of the log, but for what is remembered.
+    let first = log.purge(size).expect("purged");
+    assert!(first <= 3, "{first} of {size}");
+    drop(held);
+    flush(&log);
+    assert_complete(&target, &log);
+    assert!(log.purge(size).expect("purged") > 3);
+}
+
+#[test]
+fn a_purge_waits_for_a_sink_of_which_the_position_cannot_be_read() {
+    let (scene, target) = (Scene::new(), Target::new());
+    open_with(&scene, &target).close(SOON).expect("closes");
+    fs::write(position_file(&scene), "damaged").expect("written");
+    let log = scene.builder().open(scene.store().segment_size(4096)).expect("opens");
+    append(&log, 40);
+    assert_eq!(log.purge(30).expect("purged"), 0);
+    let erased = log.erase_personal_data([20..=20], "a request").expect("erased");
+    assert_eq!(erased.sinks, ["siem"]);
+    fs::remove_file(position_file(&scene)).expect("removed");
+    assert!(log.purge(30).expect("purged") > 0);
+}
+
+#[test]
+fn a_sink_that_begins_later_than_the_log_is_begins_there_after_restarts_too() {
+    let (scene, target) = (Scene::new(), Target::new());
+    for from in [10, 10, 10, u64::MAX] {
+        let name = if from == 10 { "siem" } else { "never" };
+        let feed = Feed::new(name, target.clone()).from_seq(from);
+        let log = scene.builder().sink(feed).open(scene.store()).expect("opens");
+        append(&log, 3);
+        log.close(SOON).expect("closes");
+    }
+    // Each opening and closing is a record, and the first one two.
+    assert_eq!(target.seqs(), (10..16).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_position_of_another_log_counts_for_nothing_where_nothing_was_delivered() {
+    let (scene, other) = (Scene::new(), Scene::new());
+    let open = |scene: &Scene, target: &Target| {
+        let feed = Feed::new("siem", target.clone()).filter(Query::new().actor_id("usr_50"));
+        scene.builder().sink(feed).open(scene.store()).expect("opens")
+    };
+    let log = open(&scene, &Target::new());
+    append(&log, 20);
+    flush(&log);
+    assert_eq!(state(&log).lag_records, 0);
+    log.close(SOON).expect("closes");
+    let log = other.open();
+    log.append(login(50)).expect("recorded");
+    append(&log, 30);
+    log.close(SOON).expect("closes");
+    fs::create_dir_all(other.folder().join("sinks")).expect("a folder");
+    fs::copy(position_file(&scene), position_file(&other)).expect("copied");
+    let target = Target::new();
+    let log = open(&other, &target);
+    flush(&log);
+    assert_eq!(target.seqs(), [2]);
+}

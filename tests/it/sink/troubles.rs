@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn rejected(scene: &Scene) -> Vec<serde_json::Value> {
+pub(super) fn rejected(scene: &Scene) -> Vec<serde_json::Value> {
     let text = fs::read_to_string(scene.folder().join("sinks/siem.rejected.jsonl")).unwrap_or_default();
     text.lines()
         .map(|line| serde_json::from_str(line).expect("JSON"))
@@ -78,78 +78,6 @@ fn a_record_that_is_never_taken_is_found_and_set_aside() {
             .windows(6)
             .any(|window| window == b"I like")
     );
-}
-
-#[test]
-fn what_is_set_aside_is_erased_with_the_record() {
-    let scene = Scene::new();
-    let log = scene.open();
-    append(&log, 10);
-    let is_bad = |message: &Message| message.seq().is_some_and(|seq| [3, 4].contains(&seq));
-    let target = Target::answering(move |batch| match batch.messages.iter().any(is_bad) {
-        true => Delivery::split(Problem::new("HTTP 400").with_answer("echo of a name")),
-        false => Delivery::Delivered,
-    });
-    log.add_sink(Feed::new("siem", target)).expect("added");
-    flush(&log);
-    assert_eq!(rejected(&scene).len(), 2);
-    log.erase_personal_data([3..=3], "a request").expect("erased");
-    let left = rejected(&scene);
-    assert_eq!(left.len(), 1);
-    assert_eq!(left[0]["seq"], 4);
-    log.erase_records([4..=4], "a request").expect("erased");
-    assert!(!scene.holds(b"echo of a name"));
-    assert!(log.verify().expect("verified").is_sound());
-}
-
-#[test]
-fn what_is_erased_while_a_target_is_down_does_not_come_afterwards() {
-    let scene = Scene::new();
-    let target = Target::answering(|_| Delivery::retry("down"));
-    let log = open_with(&scene, &target);
-    let receipt = log.append(login("alice")).expect("recorded");
-    eventually("it was tried with it", || state(&log).retries > 3);
-    let erased = log
-        .erase_personal_data([receipt.seq..=receipt.seq], "a request")
-        .expect("erased");
-    assert!(
-        erased.sinks.is_empty() || erased.sinks == ["siem"],
-        "{:?}",
-        erased.sinks
-    );
-    let retries = state(&log).retries;
-    eventually("what it read before was tried last", || {
-        state(&log).retries > retries + 1
-    });
-    target.mend();
-    log.resume_sink("siem").expect("tries again");
-    flush(&log);
-    assert_complete(&target, &log);
-    let texts: String = target
-        .messages()
-        .iter()
-        .map(|message| message.text().to_owned())
-        .collect();
-    assert!(texts.contains("usr_alice") && !texts.contains("alice@personal"));
-}
-
-#[test]
-fn an_erasure_names_the_sinks_that_have_it() {
-    let (scene, target) = (Scene::new(), Target::new());
-    let log = scene
-        .builder()
-        .sink(Feed::new("siem", target))
-        .sink(Feed::new("late", Target::new()));
-    let log = log.open(scene.store()).expect("opens");
-    log.pause_sink("late").expect("pauses");
-    append(&log, 5);
-    eventually("one has it", || log.state().sinks[0].lag_records == 0);
-    let late = log.state().sinks[1].position;
-    let erased = log.erase_personal_data([6..=6], "a request").expect("erased");
-    assert!(late <= 6 && erased.sinks == ["siem"], "{late} {:?}", erased.sinks);
-    log.remove_sink("siem", SOON).expect("removed");
-    let erased = log.erase_personal_data([5..=5], "a request").expect("erased");
-    assert_eq!(erased.sinks, ["siem"]);
 }
 
 #[test]

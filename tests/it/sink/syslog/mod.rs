@@ -2,6 +2,7 @@
 
 mod authority;
 mod faults;
+mod killed;
 mod receivers;
 mod servers;
 
@@ -11,6 +12,8 @@ use indelible::AuditLog;
 use indelible::sink::{Feed, FileSink, Syslog};
 
 use super::*;
+pub(super) use authority::Authority;
+pub(super) use servers::{Kind, Server};
 
 /// A log that sends to `syslog` and writes the same into a file.
 fn open(scene: &Scene, syslog: Syslog) -> AuditLog {
@@ -24,4 +27,10 @@ fn open(scene: &Scene, syslog: Syslog) -> AuditLog {
 fn lines(scene: &Scene) -> Vec<String> {
     let lines = std::fs::read_to_string(scene.root().join("lines")).expect("the file");
     lines.lines().map(str::to_owned).collect()
+}
+
+/// The `seq` of a message as it was sent; a checkpoint has none.
+pub(super) fn seq(message: &str) -> Option<u64> {
+    let (_, rest) = message.split_once("seq=\"")?;
+    rest[..rest.find('"')?].parse().ok()
 }

@@ -4,8 +4,6 @@ use indelible::sink::Syslog;
 use indelible::{Actor, Event, Severity, Timestamp, action};
 use serde_json::Value;
 
-use super::authority::Authority;
-use super::servers::{Kind, Server};
 use super::*;
 
 const KINDS: [Kind; 2] = [Kind::Rsyslog, Kind::SyslogNg];

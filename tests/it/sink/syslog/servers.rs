@@ -13,40 +13,40 @@ use crate::scene::*;
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     Rsyslog,
     SyslogNg,
 }
 
 /// A syslog server, until this is dropped.
-pub(super) struct Server {
+pub(crate) struct Server {
     kind: Kind,
     folder: tempfile::TempDir,
     debian: PathBuf,
-    pub(super) udp: u16,
-    pub(super) tcp: u16,
-    pub(super) tls: u16,
+    pub(crate) udp: u16,
+    pub(crate) tcp: u16,
+    pub(crate) tls: u16,
     child: Option<Child>,
 }
 
 /// A message as a server recorded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Recorded {
-    pub(super) priority: String,
-    pub(super) time: String,
-    pub(super) host: String,
-    pub(super) program: String,
-    pub(super) process: String,
-    pub(super) id: String,
-    pub(super) seq: Option<u64>,
-    pub(super) hash: Option<String>,
-    pub(super) text: String,
+pub(crate) struct Recorded {
+    pub(crate) priority: String,
+    pub(crate) time: String,
+    pub(crate) host: String,
+    pub(crate) program: String,
+    pub(crate) process: String,
+    pub(crate) id: String,
+    pub(crate) seq: Option<u64>,
+    pub(crate) hash: Option<String>,
+    pub(crate) text: String,
 }
 
 impl Server {
     /// One whose TLS asks for a certificate of `authority`, with the defaults of its kind for all else. `None` where it is
     /// not installed.
-    pub(super) fn start(kind: Kind, authority: &Authority) -> Option<Self> {
+    pub(crate) fn start(kind: Kind, authority: &Authority) -> Option<Self> {
         let program = match kind {
             Kind::Rsyslog => "debian/usr/sbin/rsyslogd",
             Kind::SyslogNg => "debian/usr/sbin/syslog-ng",
@@ -76,7 +76,7 @@ impl Server {
     }
 
     /// Starts it, after it was killed too.
-    pub(super) fn again(&mut self) {
+    pub(crate) fn again(&mut self) {
         let log = fs::File::options()
             .create(true)
             .append(true)
@@ -101,7 +101,7 @@ impl Server {
     }
 
     /// As `kill -9` does.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             child.kill().expect("killed");
             child.wait().expect("gone");
@@ -109,14 +109,14 @@ impl Server {
     }
 
     /// What it has recorded so far. A line that was cut when it was killed is none.
-    pub(super) fn recorded(&self) -> Vec<Recorded> {
+    pub(crate) fn recorded(&self) -> Vec<Recorded> {
         let lines = fs::read_to_string(self.path("messages")).unwrap_or_default();
         let values = lines.lines().filter_map(|line| serde_json::from_str(line).ok());
         values.map(|value: Value| self.read(&value)).collect()
     }
 
     /// The records that it got, each once, as they came first.
-    pub(super) fn first_arrivals(&self) -> Vec<u64> {
+    pub(crate) fn first_arrivals(&self) -> Vec<u64> {
         let mut seen = std::collections::BTreeSet::new();
         let seqs = self.recorded().into_iter().filter_map(|message| message.seq);
         seqs.filter(|seq| seen.insert(*seq)).collect()
@@ -249,7 +249,7 @@ impl Server {
         found.map(|lib| lib.join(name)).filter(|lib| lib.is_dir()).collect()
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         Path::join(self.folder.path(), name)
     }
 }

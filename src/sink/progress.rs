@@ -1,0 +1,89 @@
+//! How far a sink has come: in memory, and in its file as far as the target cannot lose it any more.
+
+use std::io;
+
+use super::position::{Position, PositionFile};
+use crate::record::Record;
+
+/// How far a sink has come.
+#[derive(Debug)]
+pub(super) struct Progress {
+    /// `None` where the log has no folder.
+    file: Option<PositionFile>,
+    position: Position,
+    /// The first record that the target may still lose, else the next one.
+    confirmed: u64,
+    saved: Option<Position>,
+}
+
+impl Progress {
+    /// That of a sink that begins there.
+    pub(super) fn at(position: Position) -> Self {
+        Self {
+            file: None,
+            position,
+            confirmed: position.next,
+            saved: None,
+        }
+    }
+
+    /// The same, remembered by a file from now on, durably.
+    pub(super) fn remembered(mut self, mut file: PositionFile) -> io::Result<Self> {
+        file.save(&self.position)?;
+        file.sync()?;
+        (self.file, self.saved) = (Some(file), Some(self.position));
+        Ok(self)
+    }
+
+    /// The first record that was not delivered.
+    pub(super) fn next(&self) -> u64 {
+        self.position.next
+    }
+
+    /// The first record that the file is before: the next one, or the first that the target may still lose.
+    pub(super) fn confirmed(&self) -> u64 {
+        self.confirmed
+    }
+
+    /// The first record that the target was never given.
+    pub(super) fn had(&self) -> u64 {
+        self.position.had()
+    }
+
+    /// Whether the log is not known again by any record yet.
+    pub(super) fn is_nameless(&self) -> bool {
+        self.position.last.is_none()
+    }
+
+    /// By a record before the next one the log is known again: the last that was delivered, as a rule.
+    pub(super) fn know_by(&mut self, record: &Record) {
+        let is_later = self.position.last.is_none_or(|(seq, _)| seq < record.seq());
+        if is_later {
+            self.position.last = Some((record.seq(), record.hash()));
+        }
+    }
+
+    /// All before `next` is delivered, and what is before `unconfirmed` the target cannot lose any more. Saves how far that
+    /// is, where it is something new.
+    pub(super) fn move_to(&mut self, next: u64, unconfirmed: Option<u64>) -> io::Result<()> {
+        self.position.next = next;
+        self.confirmed = unconfirmed.map_or(next, |seq| seq.min(next));
+        let position = Position {
+            next: self.confirmed,
+            ..self.position
+        };
+        if let Some(file) = &mut self.file
+            && self.saved != Some(position)
+        {
+            self.saved = None;
+            file.save(&position)?;
+            self.saved = Some(position);
+        }
+        Ok(())
+    }
+
+    /// Makes durable what is saved. Where that fails, an older one is delivered from twice.
+    pub(super) fn sync(&self) {
+        let _ = self.file.as_ref().map(PositionFile::sync);
+    }
+}

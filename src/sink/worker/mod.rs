@@ -1,0 +1,308 @@
+//! The worker of a sink: reads the log, delivers, saves the position, over and over.
+//!
+//! Whatever fails, and be it that a sink panics, what was read and not delivered is let go and read again: so nothing is
+//! passed over, and what is erased meanwhile does not come.
+
+mod checkpoints;
+mod pausing;
+mod settle;
+
+use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Sink;
+use super::begin::{First, begin};
+use super::delivery::Problem;
+use super::failed::Failed;
+use super::feed::{Content, Feed};
+use super::feeds::Host;
+use super::intake::Intake;
+use super::message::Message;
+use super::position::Position;
+use super::progress::Progress;
+use super::report::Report;
+use super::running::Running;
+use super::troubles::Troubles;
+use crate::query::Query;
+use checkpoints::Checkpoints;
+
+/// The worker of a sink.
+struct Worker {
+    name: String,
+    sink: Box<dyn Sink>,
+    content: Content,
+    query: Query,
+    host: Arc<dyn Host>,
+    running: Arc<Running>,
+    first: First,
+    /// It is known where the sink begins.
+    has_begun: bool,
+    progress: Progress,
+    /// `None` where nothing of the log is in memory.
+    intake: Option<Intake>,
+    /// Read and not delivered, in order.
+    pending: VecDeque<Message>,
+    /// There was more to read than the next batch.
+    is_behind: bool,
+    troubles: Troubles,
+    /// What the log was to be told and has not taken.
+    untold: Vec<Report>,
+    /// How many messages the next batch may have, while it is found out what the target takes.
+    messages_max: usize,
+    /// How many records were refused since the target took one.
+    refused: usize,
+    checkpoints: Checkpoints,
+}
+
+/// The thread of a sink.
+pub(super) fn run(feed: Feed, host: Arc<dyn Host>, running: &Arc<Running>, first: First) {
+    let mut worker = Worker::new(feed, host, Arc::clone(running), first);
+    worker.work();
+    worker.finish();
+    // With it goes the lock of its position.
+    drop(worker);
+    running.end();
+}
+
+impl Worker {
+    fn new(feed: Feed, host: Arc<dyn Host>, running: Arc<Running>, first: First) -> Self {
+        let position = Position {
+            next: first.next,
+            last: None,
+        };
+        Self {
+            troubles: Troubles::new(&feed.name),
+            name: feed.name,
+            sink: feed.sink,
+            content: feed.content,
+            query: feed.query,
+            host,
+            running,
+            first,
+            has_begun: false,
+            progress: Progress::at(position),
+            intake: None,
+            pending: VecDeque::new(),
+            is_behind: false,
+            untold: Vec::new(),
+            messages_max: usize::MAX,
+            refused: 0,
+            checkpoints: Checkpoints::default(),
+        }
+    }
+
+    fn work(&mut self) {
+        let running = Arc::clone(&self.running);
+        while running.may_go_on(|| self.let_go()) {
+            // Limits, sizes, clocks and stores may be the host's own.
+            let stepped = catch_unwind(AssertUnwindSafe(|| self.step()));
+            let done = stepped.unwrap_or_else(|_| Err(Failed::new("the sink panicked")));
+            self.tell();
+            match done {
+                Ok(()) if self.is_done() => break,
+                Ok(()) => {}
+                Err(failed) => {
+                    self.let_go();
+                    if running.is_stopping() {
+                        break;
+                    }
+                    self.pause(failed);
+                }
+            }
+        }
+    }
+
+    /// The position is saved for the last time, once the sink has ended.
+    fn finish(&mut self) {
+        if !self.has_begun {
+            return;
+        }
+        let finished = catch_unwind(AssertUnwindSafe(|| {
+            self.sink.finish();
+            self.move_to(self.progress.next());
+        }));
+        // One that panics leaves what it had not confirmed.
+        drop(finished);
+        self.progress.sync();
+    }
+
+    /// Whether all is delivered of a log that has ended, or in time to stop.
+    fn is_done(&self) -> bool {
+        let is_last = self.pending.is_empty() && !self.checkpoints.is_owed();
+        let is_ended = self.intake.as_ref().is_some_and(Intake::is_ended);
+        is_last && (is_ended || self.running.is_stopping() && self.is_up_to_date())
+    }
+
+    fn is_up_to_date(&self) -> bool {
+        let newest = self.host.newest().ok().flatten();
+        newest.is_none_or(|newest| newest.checkpoint().size() <= self.read_to())
+    }
+
+    /// The first record that was not read.
+    fn read_to(&self) -> u64 {
+        let next = self.progress.next();
+        self.intake.as_ref().map_or(next, |intake| intake.position().max(next))
+    }
+
+    /// What is not delivered now is read again: it may be erased meanwhile.
+    fn let_go(&mut self) {
+        self.intake = None;
+        self.pending.clear();
+        self.running.count(|numbers| numbers.has_read = false);
+    }
+
+    fn step(&mut self) -> Result<(), Failed> {
+        self.begin()?;
+        self.fill()?;
+        // One that was paused meanwhile begins no batch.
+        match self.pending.is_empty() || self.running.is_paused() {
+            true => Ok(()),
+            false => self.deliver(),
+        }
+    }
+
+    /// Finds where the sink begins, and reads from its position on, unless it does.
+    fn begin(&mut self) -> Result<(), Failed> {
+        if !self.has_begun {
+            self.progress = begin(&self.name, self.first, self.host.as_ref())?;
+            self.has_begun = true;
+            self.running.count(|numbers| {
+                numbers.moved(&self.progress);
+                numbers.recovered();
+            });
+        }
+        if self.intake.is_none() {
+            // Before anything is read: an erasure asks for it.
+            self.running.count(|numbers| numbers.has_read = true);
+            let query = self.query.clone().seq_from(self.progress.next());
+            let follower = self.host.follow(&query);
+            let follower = follower.map_err(|error| Failed::unreadable(&error))?;
+            self.intake = Some(Intake::new(follower, self.content));
+        }
+        Ok(())
+    }
+
+    /// Reads what there is to be delivered next. Waits for it where there is nothing.
+    fn fill(&mut self) -> Result<(), Failed> {
+        let limits = self.limits();
+        let wait = match self.pending.is_empty() && !self.troubles.is_failing() {
+            true => self.due_within(),
+            false => Duration::ZERO,
+        };
+        let bytes: usize = self.pending.iter().map(|message| message.text().len()).sum();
+        let room = (
+            limits.0.saturating_sub(self.pending.len()),
+            limits.1.saturating_sub(bytes),
+        );
+        let running = Arc::clone(&self.running);
+        if let Some(intake) = &mut self.intake {
+            let read = intake.wait(wait, Some(&|| running.is_interrupted()), room);
+            let read = read.map_err(|error| Failed::unreadable(&error))?;
+            self.add(read, room);
+        }
+        if self.pending.is_empty() {
+            self.pass_over();
+        }
+        self.add_checkpoint()
+    }
+
+    /// What the filter does not find is passed over, as is what is erased.
+    fn pass_over(&mut self) {
+        let next = self.read_to();
+        if self.progress.is_nameless()
+            && let Some(before) = next.checked_sub(1)
+            && let Ok(record) = self.host.record(before)
+        {
+            self.progress.know_by(&record);
+        }
+        self.move_to(next);
+        // Where nothing is to be delivered any more, nothing is amiss.
+        if self.troubles.is_failing() && self.is_up_to_date() {
+            self.recovered();
+            self.running.count(|numbers| numbers.recovered());
+        }
+    }
+
+    /// How much is read at once: about what makes a batch, and not one message at a time for those who take one.
+    fn limits(&self) -> (usize, usize) {
+        let limits = self.sink.limits();
+        let messages_max = limits.messages_max.clamp(READ_MIN, READ_MAX);
+        (messages_max, limits.bytes_max.clamp(1, READ_BYTES_MAX))
+    }
+
+    /// How long it may be waited for something new.
+    fn due_within(&self) -> Duration {
+        let untold = (!self.untold.is_empty()).then_some(TELL_AGAIN);
+        let unconfirmed = (self.progress.confirmed() < self.progress.next()).then_some(CONFIRM_EVERY);
+        let due = [
+            self.checkpoints.due_within(),
+            self.troubles.due_within(),
+            untold,
+            unconfirmed,
+        ];
+        due.into_iter().flatten().min().unwrap_or(LONG)
+    }
+
+    /// Takes what was read.
+    fn add(&mut self, read: VecDeque<Message>, room: (usize, usize)) {
+        let bytes: usize = read.iter().map(|message| message.text().len()).sum();
+        self.is_behind = read.len() >= room.0 || bytes >= room.1;
+        self.pending.extend(read);
+        let oldest = self.pending.iter().find(|message| message.record().is_some());
+        let oldest = oldest.map(Message::recorded_at);
+        let purged = self.intake.as_mut().map_or(0, Intake::take_purged);
+        self.running.count(|numbers| {
+            numbers.oldest = oldest;
+            numbers.purged += purged;
+        });
+    }
+
+    /// The newest checkpoint comes last, at most once a second.
+    fn add_checkpoint(&mut self) -> Result<(), Failed> {
+        let has_one = self.pending.back().is_some_and(|last| last.record().is_none());
+        let is_owed = self.content.has_checkpoints && (self.checkpoints.is_owed() || !self.pending.is_empty());
+        let is_last = self.running.is_stopping() && self.pending.is_empty();
+        if has_one || !is_owed || !(self.checkpoints.is_due() || is_last) {
+            return Ok(());
+        }
+        match self.host.newest().map_err(|error| Failed::unreadable(&error))? {
+            Some(newest) => {
+                let message = self.content.checkpoint(&newest, self.host.now());
+                self.pending.push_back(message);
+            }
+            None => self.checkpoints.is_gone(),
+        }
+        Ok(())
+    }
+
+    /// All before `next` is delivered or not to be delivered.
+    fn move_to(&mut self, next: u64) {
+        let unconfirmed = self.sink.unconfirmed();
+        let moved = self.progress.move_to(next, unconfirmed);
+        let progress = &self.progress;
+        self.running.count(|numbers| {
+            numbers.moved(progress);
+            if let Err(error) = moved {
+                numbers.last_error = Some(Problem::new(format!("the position cannot be saved: {error}")));
+            }
+        });
+    }
+}
+
+/// So many messages are read at once, at least.
+const READ_MIN: usize = 256;
+
+/// And no more, whatever a sink takes: it is held in memory.
+const READ_MAX: usize = 100_000;
+
+const READ_BYTES_MAX: usize = 64 * 1024 * 1024;
+
+const TELL_AGAIN: Duration = Duration::from_millis(100);
+
+/// How often a sink is asked what its target may still lose, while nothing else happens.
+const CONFIRM_EVERY: Duration = Duration::from_secs(1);
+
+/// So long is waited at once.
+const LONG: Duration = Duration::from_secs(3600);

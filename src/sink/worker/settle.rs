@@ -1,0 +1,180 @@
+//! Delivering a batch, and what becomes of it.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
+use std::time::Instant;
+
+use super::Worker;
+use crate::sink::Batch;
+use crate::sink::delivery::{Delivery, Problem, Rejection};
+use crate::sink::failed::Failed;
+use crate::sink::message::Message;
+use crate::sink::rejected::RejectedFile;
+
+/// What became of a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Delivered,
+    Rejected,
+    Undelivered,
+}
+
+impl Worker {
+    /// Delivers the next batch.
+    pub(super) fn deliver(&mut self) -> Result<(), Failed> {
+        let limits = self.limits();
+        let (sink, intake) = (&mut self.sink, self.intake.as_mut());
+        let count = sink.limits().prefix(&self.pending, |message| sink.size_of(message));
+        let count = count.min(self.messages_max);
+        let is_behind = self.is_behind && self.pending.len() - count < limits.0 / 2;
+        let batch = Batch::new(self.pending.make_contiguous().get(..count).unwrap_or_default());
+        self.running.count(|numbers| numbers.under_way = Some(Instant::now()));
+        // Where there is more, it is read while this is on its way.
+        let (delivery, ahead) = thread::scope(|scope| {
+            let ahead = intake.filter(|_| is_behind).and_then(|intake| {
+                let read = move || intake.read_ahead(limits);
+                thread::Builder::new().spawn_scoped(scope, read).ok()
+            });
+            let delivery = catch_unwind(AssertUnwindSafe(|| sink.deliver(&batch)));
+            (delivery, ahead.map(|ahead| ahead.join()))
+        });
+        self.running.count(|numbers| numbers.under_way = None);
+        // First: the position is before all that was read and is not delivered.
+        match ahead {
+            None => {}
+            Some(Ok(ahead)) => self.add(ahead, limits),
+            // Nobody knows what it had read: all is read again from the position.
+            Some(Err(_)) => return Err(Failed::new("reading the log panicked")),
+        }
+        self.settle_by(count, delivery.unwrap_or_else(|_| Delivery::retry("the sink panicked")))
+    }
+
+    /// Does what the target's answer to the first messages asks for.
+    fn settle_by(&mut self, count: usize, delivery: Delivery) -> Result<(), Failed> {
+        match delivery {
+            Delivery::Delivered => self.settle(count, &[], &[]),
+            Delivery::Partly { undelivered } => self.settle(count, &[], &undelivered),
+            Delivery::Rejected { rejected, undelivered } => self.settle(count, &rejected, &undelivered),
+            Delivery::Split { problem } if count == 1 => self.settle(count, &[Rejection::new(0, problem)], &[]),
+            Delivery::Split { problem } => {
+                self.messages_max = count / 2;
+                self.running.count(|numbers| numbers.last_error = Some(problem));
+                Ok(())
+            }
+            Delivery::Throttled { pause, problem } => Err(Failed {
+                pause,
+                ..Failed::new(problem)
+            }),
+            Delivery::Retry { problem } => Err(Failed::new(problem)),
+            Delivery::Hold { problem } => Err(Failed::held(problem)),
+        }
+    }
+
+    /// Takes the first messages off the list, but for those that are delivered again, and moves the position.
+    fn settle(&mut self, count: usize, rejected: &[Rejection], undelivered: &[usize]) -> Result<(), Failed> {
+        let mut fates = vec![Fate::Delivered; count];
+        let mut mark = |at: usize, fate| fates.get_mut(at).into_iter().for_each(|found| *found = fate);
+        rejected
+            .iter()
+            .for_each(|rejection| mark(rejection.index, Fate::Rejected));
+        undelivered.iter().for_each(|at| mark(*at, Fate::Undelivered));
+        let taken = fates.iter().filter(|fate| **fate == Fate::Delivered).count();
+        self.refuse(rejected, &fates)?;
+        let is_progress = fates.iter().any(|fate| *fate != Fate::Undelivered);
+        let batch: Vec<Message> = self.pending.drain(..count).collect();
+        let (mut again, mut records, mut refused) = (Vec::new(), 0, 0);
+        for (message, fate) in batch.into_iter().zip(fates) {
+            let is_record = u64::from(message.record().is_some());
+            match fate {
+                Fate::Delivered => records += is_record,
+                Fate::Rejected => refused += is_record,
+                Fate::Undelivered => {
+                    again.push(message);
+                    continue;
+                }
+            }
+            self.done(&message, fate);
+        }
+        again
+            .into_iter()
+            .rev()
+            .for_each(|message| self.pending.push_front(message));
+        let next = self.pending.iter().find_map(Message::seq);
+        self.running.count(|numbers| {
+            numbers.rejected += refused;
+            if taken > 0 {
+                numbers.delivered(records);
+            }
+        });
+        self.move_to(next.unwrap_or(self.read_to()));
+        if taken > 0 {
+            self.recovered();
+        }
+        self.messages_max = self.messages_max.saturating_mul(2);
+        match is_progress {
+            true => Ok(()),
+            false => Err(Failed::new("the target took nothing")),
+        }
+    }
+
+    /// A message that is not delivered again.
+    fn done(&mut self, message: &Message, fate: Fate) {
+        if let (Some(record), Fate::Delivered) = (message.record(), fate) {
+            self.progress.know_by(record);
+            if self.content.has_checkpoints {
+                self.checkpoints.owe();
+            }
+        }
+        if let Some(size) = message.checkpoint_size() {
+            self.checkpoints.was_sent();
+            if fate == Fate::Delivered {
+                self.running.count(|numbers| numbers.checkpoint = size);
+            }
+        }
+    }
+
+    /// Sets records aside that the target refuses.
+    fn refuse(&mut self, rejected: &[Rejection], fates: &[Fate]) -> Result<(), Failed> {
+        let is_taken = fates.contains(&Fate::Delivered);
+        if is_taken {
+            self.refused = 0;
+        }
+        let refused = rejected
+            .iter()
+            .filter(|rejection| fates.get(rejection.index) == Some(&Fate::Rejected));
+        let records: BTreeMap<_, _> = refused
+            .filter_map(|rejection| {
+                let record = self.pending.get(rejection.index)?.record()?;
+                Some((rejection.index, (record, &rejection.problem)))
+            })
+            .collect();
+        let records: Vec<_> = records.into_values().collect();
+        let Some((_, problem)) = records.last() else {
+            return Ok(());
+        };
+        if !is_taken && self.refused + records.len() > REFUSED_MAX {
+            let what = format!(
+                "more than {REFUSED_MAX} records in a row are refused: {}",
+                problem.what()
+            );
+            return Err(Failed::held(
+                Problem::new(what).with_answer(problem.answer().unwrap_or_default()),
+            ));
+        }
+        if let Some(folder) = self.host.folder() {
+            let added = RejectedFile::of(&folder, &self.name).add(&records, self.host.now());
+            added.map_err(|error| Failed::new(format!("rejected records cannot be set aside: {error}")))?;
+        }
+        self.refused += records.len();
+        for (record, problem) in &records {
+            self.troubles.rejected(record, problem);
+        }
+        let problem = (*problem).clone();
+        self.running.count(|numbers| numbers.last_error = Some(problem));
+        Ok(())
+    }
+}
+
+/// More records in a row are not refused for what they are: they stay where they are.
+const REFUSED_MAX: usize = 100;
