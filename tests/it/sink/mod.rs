@@ -9,6 +9,8 @@ mod erasing;
 #[cfg(any(feature = "webhook", feature = "splunk", feature = "datadog", feature = "otlp"))]
 mod faults;
 mod finishing;
+#[cfg(all(feature = "webhook", feature = "syslog"))]
+mod kills;
 mod misbehaving;
 #[cfg(feature = "otlp")]
 mod otlp;

@@ -104,7 +104,14 @@ pub(crate) struct Receiver {
 impl Receiver {
     /// One that answers so. A request is kept once it has come whole, whatever the answer.
     pub(crate) fn answering(script: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
-        Self::serving(Box::new(script), None)
+        Self::serving(Box::new(script), None, any_port())
+    }
+
+    /// The same on this port.
+    #[cfg(all(feature = "webhook", feature = "syslog"))]
+    pub(crate) fn on(port: u16, script: impl FnMut(&Request) -> Reply + Send + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).expect("the port");
+        Self::serving(Box::new(script), None, listener)
     }
 
     /// The same over TLS.
@@ -112,11 +119,10 @@ impl Receiver {
         tls: Arc<rustls::ServerConfig>,
         script: impl FnMut(&Request) -> Reply + Send + 'static,
     ) -> Self {
-        Self::serving(Box::new(script), Some(tls))
+        Self::serving(Box::new(script), Some(tls), any_port())
     }
 
-    fn serving(script: Script, tls: Option<Arc<rustls::ServerConfig>>) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    fn serving(script: Script, tls: Option<Arc<rustls::ServerConfig>>, listener: TcpListener) -> Self {
         let receiver = Self {
             port: listener.local_addr().expect("an address").port(),
             script: Arc::new(Mutex::new(script)),
@@ -202,6 +208,10 @@ impl Receiver {
     }
 }
 
+fn any_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").expect("a port")
+}
+
 /// The next request of a connection; `None` at its end.
 fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     let mut line = String::new();
@@ -233,7 +243,7 @@ fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
 
 /// Connections that are made and never answered.
 pub(crate) fn hanging() -> (u16, TcpListener) {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let listener = any_port();
     (listener.local_addr().expect("an address").port(), listener)
 }
 
