@@ -40,7 +40,11 @@ impl<'a> RecordReader<'a> {
     /// Where the index says that it stands; `None` where it does not.
     fn read_at_offset(&self, seq: u64, look: &mut dyn FnMut(&[u8]) -> Result<(), String>) -> Option<()> {
         let lines = self.index.lines_of(seq).ok().flatten()?;
-        let open = || File::open(self.store.folder()?.join(&self.segment.name)).ok();
+        let open = || {
+            let file = File::open(self.store.folder()?.join(&self.segment.name)).ok()?;
+            // Before a segment is replaced its index is removed: offsets of the one are never used in the other.
+            self.index.is_current().then_some(file)
+        };
         let file = self.file.get_or_init(open).as_ref()?;
         let length = usize::try_from(lines.end - lines.start).ok();
         let mut bytes = vec![0; length.filter(|length| *length <= LINES_MAX)?];

@@ -1,15 +1,17 @@
 //! Queries and counts beside appends, erasures, purges, a retention and compression in other threads: what none of them
 //! touches is found as by a plain reading, on each page once.
 
+use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use indelible::export::Format;
 use indelible::retention::{Period, Retention, Rule};
 use indelible::store::Store;
-use indelible::{AuditLog, FileStore, LogReader, MemoryStore, Query, Signer};
+use indelible::{AuditLog, Export, FileStore, LogReader, MemoryStore, Query, Signer};
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
 
@@ -216,6 +218,71 @@ fn queries_and_counts_stay_right_beside_all_that_changes_a_log_in_files() {
 #[test]
 fn queries_and_counts_stay_right_beside_all_that_changes_a_log_in_memory() {
     beside(&MemoryStore::new().segment_size(30_000));
+}
+
+/// Does something when the first bytes of an export are handed on.
+struct Meanwhile<'a>(Option<&'a dyn Fn()>);
+
+impl Write for Meanwhile<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.take().iter().for_each(|act| act());
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// The segment is replaced while its index is in use: what the index says of places in it is not looked for in the new one.
+#[test]
+fn an_erasure_hides_nothing_else_from_an_export_that_is_under_way() {
+    let scene = Scene::new();
+    let log = scene
+        .builder()
+        .open(scene.store().segment_size(600_000))
+        .expect("opens");
+    let mut wanted = Vec::new();
+    while scene.segment_files().len() < 3 {
+        let tickets: Vec<_> = (0..164_u64)
+            .map(|number| {
+                let event = match number % 41 {
+                    0 => large("wanted", 30_000),
+                    _ => login(number),
+                };
+                log.submit(event).expect("room")
+            })
+            .collect();
+        let seqs: Vec<u64> = tickets
+            .into_iter()
+            .map(|ticket| ticket.wait().expect("recorded").seq)
+            .collect();
+        wanted.extend(seqs.into_iter().step_by(41));
+    }
+    indexed(&scene);
+    let segments = scene.segment_files();
+    let second: u64 = segments[1]
+        .file_stem()
+        .and_then(|name| name.to_str()?.parse().ok())
+        .expect("a seq");
+    let query = Query::new().actor_id("usr_wanted").action("auth.login.succeeded");
+    let reader = log.reader();
+    assert_eq!(
+        all(&reader, &query).iter().map(|page| page.found.len()).sum::<usize>(),
+        wanted.len()
+    );
+    // Each erasure moves all that stands behind it by some bytes; one of eight places is known.
+    for shift in 0..8 {
+        let seq = second + 1 + shift;
+        let act = || drop(log.erase_personal_data([seq..=seq], "test").expect("erased"));
+        let export = Export::new(query.clone()).format(Format::Json);
+        let exported = reader.export(&export, &mut Meanwhile(Some(&act))).expect("exported");
+        assert_eq!(exported.records, wanted.len() as u64, "{seq}");
+        assert!(!wanted.contains(&seq));
+        indexed(&scene);
+        all(&reader, &query);
+    }
+    log.close(SOON).expect("closed");
 }
 
 const KEPT: &str = "kept";
