@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
@@ -56,7 +56,12 @@ impl Indexes {
         let Some(folder) = store.folder().map(|folder| folder.join(FOLDER)) else {
             return Names::default();
         };
-        let listed = self.listed.get(State::of(&folder), || list(&folder).map(Arc::new));
+        let listed = self.listed.get(State::of(&folder), || {
+            let names = list(&folder)?;
+            // Of what is purged, erased in or compressed, nothing is kept, nor the file that has no name any more.
+            self.open().retain(|first, known| names.get(first) == Some(&known.name));
+            Ok::<_, io::Error>(Arc::new(names))
+        });
         listed.unwrap_or_default()
     }
 
@@ -152,7 +157,7 @@ impl Indexes {
             return Ok(None);
         };
         let path = folder.join(&segment.name);
-        contents.header.beginning = beginning(&path).map_err(|error| Error::io("read", &path, error))?;
+        contents.header.ends = ends_of(&path).map_err(|error| Error::io("read", &path, error))?;
         let name = format!("{:020}-{}.{INDEX}", segment.first, hex::encode(name));
         let path = folder.join(FOLDER).join(name);
         write(&path, &contents.to_bytes()).map_err(|error| Error::io("write", &path, error))?;
@@ -199,9 +204,8 @@ fn open(store: &dyn Store, segment: &Segment, end: u64, name: &str) -> io::Resul
     let length = fs::metadata(&segment_path)?.len();
     let plain_bytes = segment.name.ends_with(".jsonl").then_some(length);
     let range = (index.first(), (&index as &dyn Index).end());
-    let is_of = range == (segment.first, end)
-        && index.plain_bytes() == plain_bytes
-        && index.beginning() == beginning(&segment_path)?;
+    let is_of =
+        range == (segment.first, end) && index.plain_bytes() == plain_bytes && index.ends() == ends_of(&segment_path)?;
     if is_of {
         Ok(index)
     } else {
@@ -209,10 +213,14 @@ fn open(store: &dyn Store, segment: &Segment, end: u64, name: &str) -> io::Resul
     }
 }
 
-/// The checksum of what a segment's file begins with. There stand hashes of all that came before, or the log's name and key.
-fn beginning(path: &Path) -> io::Result<u64> {
-    let mut bytes = Vec::with_capacity(BEGINNING);
-    File::open(path)?.take(BEGINNING as u64).read_to_end(&mut bytes)?;
+/// The checksum of what a segment's file begins and ends with. There stand hashes of all that came before, or the log's
+/// name and key, and the checkpoint over all that it holds: two logs may be the same up to the middle of a segment.
+fn ends_of(path: &Path) -> io::Result<u64> {
+    let mut bytes = Vec::with_capacity(2 * END);
+    let mut file = File::open(path)?;
+    (&mut file).take(END as u64).read_to_end(&mut bytes)?;
+    file.seek(SeekFrom::Start(file.metadata()?.len().saturating_sub(END as u64)))?;
+    file.take(END as u64).read_to_end(&mut bytes)?;
     Ok(xxh3_64(&bytes))
 }
 
@@ -266,8 +274,8 @@ const NEW: &str = "new";
 /// The folder below the log directory.
 const FOLDER: &str = "index";
 
-/// So many bytes of a segment tell it from one of another log.
-const BEGINNING: usize = 4096;
+/// So many bytes of a segment's beginning, and of its end, tell it from one of another log.
+const END: usize = 4096;
 
 /// So many files are open at once.
 const OPEN_MAX: usize = 256;

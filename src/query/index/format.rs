@@ -25,8 +25,8 @@ pub(super) struct Header {
     pub(super) records: u32,
     /// The length of the segment's lines.
     pub(super) segment_bytes: u64,
-    /// The checksum of what the segment's file begins with: no other log has a segment that begins so.
-    pub(super) beginning: u64,
+    /// The checksum of what the segment's file begins and ends with: no other log has a segment of which both are so.
+    pub(super) ends: u64,
     /// The segment is not compressed: offsets are those of its file.
     pub(super) is_plain: bool,
     pub(super) shape: Shape,
@@ -174,7 +174,7 @@ impl Header {
 
     fn to_bytes(&self) -> Vec<u8> {
         let mut out = Encoder(Vec::new());
-        for number in [self.seed, self.first, self.segment_bytes, self.beginning] {
+        for number in [self.seed, self.first, self.segment_bytes, self.ends] {
             out.u64(number);
         }
         for number in [self.records, self.shape.count, u32::from(self.is_plain)] {
@@ -247,7 +247,7 @@ impl Decoder<'_> {
             seed: self.u64()?,
             first: self.u64()?,
             segment_bytes: self.u64()?,
-            beginning: self.u64()?,
+            ends: self.u64()?,
             records: self.u32()?,
             ..Header::default()
         };
@@ -308,7 +308,7 @@ impl Decoder<'_> {
 }
 
 /// What a file begins with: its kind and version.
-const MAGIC: &[u8; 8] = b"indelix2";
+const MAGIC: &[u8; 8] = b"indelix3";
 
 /// No index is as large as this: 1 TiB.
 const PLACE_MAX: u64 = 1 << 40;

@@ -48,9 +48,9 @@ impl SegmentIndex {
         self.header.is_plain.then_some(self.header.segment_bytes)
     }
 
-    /// The checksum of what the segment's file begins with.
-    pub(super) fn beginning(&self) -> u64 {
-        self.header.beginning
+    /// The checksum of what the segment's file begins and ends with.
+    pub(super) fn ends(&self) -> u64 {
+        self.header.ends
     }
 
     fn bitmap(&self, bitmap: Bitmap) -> io::Result<Arc<RoaringBitmap>> {

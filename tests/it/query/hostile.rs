@@ -64,6 +64,34 @@ fn the_index_of_another_log_is_not_believed() {
     assert_eq!(asked(&one), 15);
 }
 
+/// A copy of a log that went on by itself has segments of the same names and lengths, which begin in the same way.
+#[test]
+fn the_index_of_a_log_that_was_the_same_at_first_is_not_believed() {
+    let one = Scene::new();
+    let store = |scene: &Scene| FileStore::new(scene.folder()).segment_size(40_000).space_ahead(false);
+    let go_on = |scene: &Scene, users: &str, count: u64| {
+        let log = scene.builder().open(store(scene)).expect("opens");
+        for number in 0..count {
+            log.append(login(format!("{users}_{}", number % 10))).expect("recorded");
+        }
+        indexed(scene);
+        log.close(SOON).expect("closed");
+    };
+    go_on(&one, "all", 15);
+    let two = one.crash_copy();
+    go_on(&one, "one", 150);
+    go_on(&two, "two", 150);
+    assert_eq!((asked(&one), asked(&two)), (15, 0));
+    let [first_of_one, first_of_two] =
+        [&one, &two].map(|scene| fs::read(&scene.segment_files()[0]).expect("a segment"));
+    assert_eq!(first_of_one.len(), first_of_two.len());
+    assert_eq!(first_of_one[..8192], first_of_two[..8192]);
+    let index = |scene: &Scene| scene.folder().join("index");
+    fs::remove_dir_all(index(&one)).expect("removed");
+    copy_folder(&index(&two), &index(&one));
+    assert_eq!(asked(&one), 15);
+}
+
 /// Puts something at a path.
 type Put<'a> = &'a dyn Fn(&Path);
 
@@ -145,4 +173,32 @@ fn what_is_no_index_stays_beside_them() {
     eventually("what a crash left is removed", || !half.exists());
     log.close(SOON).expect("closed");
     assert!(foreign.exists());
+}
+
+/// Of an index that is gone, neither the memory nor the file is kept.
+#[test]
+fn an_index_that_is_gone_is_let_go() {
+    let scene = indexed_log("one");
+    let log = scene.builder().open(scene.store()).expect("opens");
+    let reader = log.reader();
+    let ask = || reader.query(&Query::new().actor_id("usr_one_3")).expect("an answer");
+    ask();
+    let index = scene.folder().join("index");
+    let kept = || {
+        let open = list(Path::new("/proc/self/fd"));
+        let targets = open.into_iter().filter_map(|path| fs::read_link(path).ok());
+        let names = targets.map(|target| target.to_string_lossy().into_owned());
+        names
+            .filter(|name| name.starts_with(&*index.to_string_lossy()))
+            .collect::<Vec<_>>()
+    };
+    let before = kept();
+    assert!(
+        !before.is_empty() && before.iter().all(|name| !name.ends_with("(deleted)")),
+        "{before:?}"
+    );
+    log.erase_personal_data([3..=3], "test").expect("erased");
+    ask();
+    assert!(kept().iter().all(|name| !name.ends_with("(deleted)")), "{:?}", kept());
+    log.close(SOON).expect("closed");
 }
