@@ -139,6 +139,9 @@ impl<'a> Matcher<'a> {
     }
 
     pub(crate) fn matches(&self, record: &RecordLine<'_>) -> bool {
+        if !self.filter.range(u64::MAX).contains(&record.seq) {
+            return false;
+        }
         if self.takes_all() {
             return true;
         }

@@ -11,6 +11,7 @@ use super::tree::TreeCache;
 use crate::error::{Cause, Error, Result};
 use crate::hash::Hash;
 use crate::merkle::{HashReader, ProofError, Tree};
+use crate::query::seq_of;
 use crate::record::{Header, Line, Record, RecordLine};
 use crate::store::{LineEnd, Segment, Store};
 
@@ -132,7 +133,8 @@ fn walk_segment(
 ///
 /// # Errors
 ///
-/// Where a segment cannot be read to its end, or such a line is none: what stands there is not to be missed.
+/// Where a segment cannot be read to its end, a record of the range is missing, or such a line is none: what stands there
+/// is not to be missed.
 pub(crate) fn find_records(
     store: &dyn Store,
     range: Range<u64>,
@@ -158,32 +160,39 @@ pub(crate) fn find_records(
             }
             Err(error) => return Err(error),
         };
+        let end = segments.get(after).map_or(range.end, |next| next.first.min(range.end));
         let mut number = 0_u64;
         let damaged = |problem: String| Error::damaged(&segment.name, None, problem);
-        while let Some(raw) = lines.next_line()? {
+        while next < end
+            && let Some(raw) = lines.next_line()?
+        {
             match raw.end {
                 LineEnd::Whole => {}
                 LineEnd::Unreadable => return Err(damaged(String::from_utf8_lossy(raw.bytes).into_owned())),
-                // The last one is being written to.
-                _ if after == segments.len() => break,
-                _ => return Err(damaged("it ends within a line".into())),
+                _ => break,
             }
             if number.is_multiple_of(ASK_EVERY) {
                 goes_on()?;
             }
             number += 1;
+            let Some(seq) = seq_of(raw.bytes).filter(|seq| *seq >= next) else {
+                continue;
+            };
+            if seq != next {
+                break;
+            }
+            next += 1;
             if texts.iter().all(|text| text.find(raw.bytes).is_none()) {
                 continue;
             }
-            let line = Line::parse(raw.bytes).map_err(|error| damaged(format!("after seq {next}: {error}")))?;
-            if let Line::Record(record) = &line
-                && (next..range.end).contains(&record.seq)
-            {
-                next = record.seq + 1;
+            let line = Line::parse(raw.bytes).map_err(|error| damaged(format!("record {seq}: {error}")))?;
+            if let Line::Record(record) = &line {
                 visit(Record::from_parts(record).map_err(damaged)?);
             }
         }
-        next = segments.get(after).map_or(range.end, |segment| segment.first.max(next));
+        if next < end {
+            return Err(damaged(format!("record {next} is missing")));
+        }
     }
     Ok(())
 }

@@ -174,6 +174,26 @@ fn a_hold_without_a_filter_covers_everything_and_one_by_time_its_time() {
 }
 
 #[test]
+fn a_hold_of_a_range_covers_that_range() {
+    let log = memory_log();
+    let seqs: Vec<u64> = (0..8).map(|_| log.append(login(1)).expect("recorded").seq).collect();
+    let range = Query::new().seq_from(seqs[2]).seq_to(seqs[5]);
+    log.place_hold("range", &range, "breach", bob()).expect("placed");
+    held(log.erase_records([seqs[0]..=seqs[7]], "request"), "range", seqs[2]);
+    held(
+        log.erase_personal_data([seqs[4]..=seqs[4]], "request"),
+        "range",
+        seqs[4],
+    );
+    log.erase_records([seqs[0]..=seqs[1], seqs[5]..=seqs[7]], "request")
+        .expect("erased");
+    for (at, seq) in seqs.into_iter().enumerate() {
+        let is_erased = log.reader().record(seq).expect("a record").is_erased();
+        assert_eq!(is_erased, !(2..5).contains(&at), "{at}");
+    }
+}
+
+#[test]
 fn a_hold_placed_while_an_erasure_is_carried_out_is_for_what_comes_after() {
     let (store, signer, hooks) = (MemoryStore::new(), TestSigner::new(), Arc::new(Hooks::default()));
     let log = in_memory(&signer)
@@ -243,6 +263,41 @@ fn nothing_goes_where_a_hold_may_stand_in_what_cannot_be_read() {
             .for_each(|error| {
                 assert!(matches!(error.cause(), Cause::Damaged { .. }), "{from}: {error}");
             });
+    }
+}
+
+/// A hold may stand in any record that is not there, also where the last segment ends before it, as it seems.
+#[test]
+fn nothing_goes_where_a_hold_may_stand_in_what_is_missing() {
+    let scene = Scene::new();
+    let log = scene.open();
+    (0..20).for_each(|user| _ = log.append(login(user)).expect("recorded"));
+    let placed = log
+        .place_hold("case", &Query::new(), "lawsuit", bob())
+        .expect("placed")
+        .seq;
+    (0..20).for_each(|user| _ = log.append(login(user)).expect("recorded"));
+    log.close(SOON).expect("closed");
+    for byte in *b"\0x\n" {
+        let copy = scene.crash_copy();
+        let path = copy.last_segment();
+        let mut text = fs::read(&path).expect("a segment");
+        let at = find(&text, b"{\"event\":{\"action\":\"audit_log.legal_hold.placed").expect("it stands there");
+        let end = at + find(&text[at..], b"\n{\"checkpoint").expect("the end of its line");
+        text[at] = byte;
+        text[end - 1] = b'x';
+        fs::write(&path, text).expect("written");
+        let log = copy.open();
+        for error in [
+            log.holds().expect_err("one may be missing"),
+            log.erase_records([5..=5], "request").expect_err("it may be held"),
+        ] {
+            assert!(matches!(error.cause(), Cause::Damaged { .. }), "{error}");
+            let problem = format!("record {placed} is missing");
+            assert!(error.to_string().contains(&problem), "{error}");
+        }
+        assert!(!log.reader().record(5).expect("a record").is_erased());
+        log.close(SOON).expect("closed");
     }
 }
 
