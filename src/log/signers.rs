@@ -3,15 +3,18 @@
 use std::path::Path;
 
 use super::shared::Shared;
+use crate::action::AUDIT_LOG_SIGNING_KEY_ROTATED;
 use crate::error::{Error, Result};
 use crate::export::Manifest;
 use crate::note::VerifierKey;
+use crate::proof::Proof;
 use crate::query::{Order, Query};
 use crate::reader::LogReader;
 use crate::record::Record;
+use crate::store::KeptRotation;
 
 /// The keys that may have signed a manifest: the one in force and, once one is met that it did not sign, those that
-/// the log's rotations name.
+/// the log's rotations name. A rotation counts only where a checkpoint covers it (FORMAT §7).
 pub(super) struct Signers<'a> {
     shared: &'a Shared,
     known: Vec<VerifierKey>,
@@ -42,23 +45,39 @@ impl<'a> Signers<'a> {
 
     fn find_all(&mut self) -> Result<()> {
         self.are_all = true;
-        for kept in self.shared.store.kept_rotations()? {
-            let line = kept.content.split(|byte| *byte == b'\n').next().unwrap_or_default();
-            Record::from_line(line).iter().for_each(|rotation| self.add(rotation));
-        }
         let reader = LogReader::of(self.shared.store.clone(), self.shared.indexes.clone());
         let mut query = Query::new()
-            .action(crate::action::AUDIT_LOG_SIGNING_KEY_ROTATED)
+            .action(AUDIT_LOG_SIGNING_KEY_ROTATED)
             .order(Order::OldestFirst)
             .limit(1000);
         loop {
             let page = reader.query(&query)?;
-            page.found.iter().for_each(|found| self.add(&found.record));
+            for found in page.found {
+                if self.shared.is_covered(&found.record)? {
+                    self.add(&found.record);
+                }
+            }
             match page.next {
                 Some(next) => query = query.after(next),
-                None => return Ok(()),
+                None => break,
             }
         }
+        // From the last one back: of each, a key that is known already has signed the commit.
+        for kept in self.shared.store.kept_rotations()?.iter().rev() {
+            if let Some(rotation) = self.signed(kept) {
+                self.add(&rotation);
+            }
+        }
+        Ok(())
+    }
+
+    /// The rotation that a purge kept, if a known key has signed a checkpoint that covers it.
+    fn signed(&self, kept: &KeptRotation) -> Option<Record> {
+        let (line, proof) = std::str::from_utf8(&kept.content).ok()?.split_once('\n')?;
+        let (rotation, proof) = (Record::from_line(line.as_bytes()).ok()?, proof.parse::<Proof>().ok()?);
+        let is_rotation = rotation.action().as_deref() == Some(AUDIT_LOG_SIGNING_KEY_ROTATED.as_str());
+        let has_signed = |key: &VerifierKey| proof.verify(rotation.hash(), key).is_ok();
+        (is_rotation && self.known.iter().any(has_signed)).then_some(rotation)
     }
 
     /// Adds those that a rotation names.

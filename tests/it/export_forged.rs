@@ -50,6 +50,45 @@ fn a_key_that_was_replaced_signs_no_further_manifest() {
     assert_eq!(kinds(&report), [ExportFindingKind::BadSignature], "{report}");
 }
 
+/// Who may write into the log's folder, but has none of its keys, adds none to them.
+#[test]
+fn a_rotation_that_no_key_of_the_log_covers_makes_no_manifest_one_of_the_log() {
+    let (scene, other) = (Scene::new(), Scene::new());
+    let (log, out) = (log_of(&scene, 20), scene.root().join("out"));
+    // Another log of the same name, whose keys are its owner's.
+    let forger = other.open();
+    let rotated = forger.state().size;
+    forger.rotate_key_file().expect("rotated");
+    forger.export(&Export::new(Query::new()), &out).expect("exported");
+    let text = String::from_utf8(content_of(&other.last_segment())).expect("text");
+    let kept = text
+        .split_inclusive('\n')
+        .find(|line| line.contains("signing_key.rotated"))
+        .expect("a record");
+    let proof = forger.prove(rotated).expect("a proof");
+    let forged_in_keys = |folder: &Path| {
+        fs::create_dir_all(folder.join("keys")).expect("made");
+        let name = folder.join("keys").join(format!("{rotated:020}"));
+        fs::write(name, format!("{kept}{proof}")).expect("written");
+    };
+    let forged_in_segments = |folder: &Path| {
+        let path = folder.join("segments").join(format!("{:020}.jsonl", 0));
+        let text = fs::read_to_string(&path).expect("a segment");
+        let end = format!(",\"seq\":{rotated}}}");
+        let lines = text
+            .split_inclusive('\n')
+            .map(|line| if line.trim_end().ends_with(&end) { kept } else { line });
+        fs::write(&path, lines.collect::<String>()).expect("written");
+    };
+    for forge in [&forged_in_keys as &dyn Fn(&Path), &forged_in_segments] {
+        forge(&scene.folder());
+        let error = log
+            .export(&Export::new(Query::new()), &out)
+            .expect_err("it is of no key of this log");
+        assert!(matches!(error.cause(), Cause::Damaged { .. }), "{error}");
+    }
+}
+
 #[test]
 fn records_before_purged_ones_are_not_left_out() {
     let scene = Scene::new();
