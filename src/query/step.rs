@@ -7,7 +7,7 @@ use super::Order;
 use super::lines::{Verdict, Wanted, each_record, judge};
 use super::matcher::Matcher;
 use super::source::{FOUND_BYTES, Lost, Seen};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::Record;
 use crate::store::{Segment, Store};
 
@@ -56,6 +56,11 @@ impl Step {
         let range = self.range.clone();
         let look = |line: &[u8]| Ok(!(self.look(line, matcher)? && self.is_full()));
         self.next = each_record(store, segment, &range, wanted, look)?;
+        // Forwards, the next step would begin there.
+        if self.order == Order::NewestFirst && self.next < range.end {
+            let problem = format!("record {} is missing", self.next);
+            return Err(Error::damaged(&segment.name, None, problem));
+        }
         Ok(())
     }
 

@@ -202,3 +202,31 @@ fn an_index_that_is_gone_is_let_go() {
     assert!(kept().iter().all(|name| !name.ends_with("(deleted)")), "{:?}", kept());
     log.close(SOON).expect("closed");
 }
+
+/// A segment that ends too early is no shorter answer, in either order, and no smaller count.
+#[test]
+fn records_that_are_missing_at_the_end_of_a_segment_are_told() {
+    let scene = indexed_log("one");
+    let text = fs::read(&scene.segment_files()[0]).expect("a segment");
+    let ends = (0..text.len()).filter(|at| text[*at] == b'\n');
+    // The last line is a checkpoint, and the one before it the last record.
+    let last = ends.rev().nth(2).expect("lines") + 1;
+    for (cut, has_index) in [(last, true), (last, false), (last + 100, true), (last + 100, false)] {
+        let copy = scene.crash_copy();
+        fs::write(&copy.segment_files()[0], &text[..cut]).expect("written");
+        if !has_index {
+            fs::remove_dir_all(copy.folder().join("index")).expect("removed");
+        }
+        let reader = LogReader::new(copy.store());
+        let is_told = |error: indelible::Error| matches!(error.cause(), Cause::Damaged { .. });
+        for query in ["", "q=personal.example", "actor_id=usr_one_3"] {
+            let query = Query::parse(query).expect("a query").limit(1_000);
+            for order in [Order::OldestFirst, Order::NewestFirst] {
+                let answer = reader.query(&query.clone().order(order));
+                assert!(is_told(answer.expect_err("a record is missing")), "{query} {order:?}");
+            }
+            let counts = reader.count(&query, &CountBy::new());
+            assert!(is_told(counts.expect_err("a record is missing")), "{query}");
+        }
+    }
+}
