@@ -2,16 +2,14 @@
 
 use super::ConfigError;
 use super::section::Section;
-#[cfg(feature = "token")]
-use super::sinks::secret;
-use super::sinks::{Secrets, http};
+use super::sinks::{Secrets, http, secret};
 
 #[cfg(feature = "cloudwatch")]
 pub(super) fn cloudwatch(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::CloudWatch, ConfigError> {
     let (region, group) = (section.needed("region")?.value, section.needed("group")?.value);
     let mut logs = crate::sink::CloudWatch::new(region, group, section.needed("stream")?.value);
-    if let Some(profile) = section.text("profile")? {
-        logs = logs.credentials(crate::sink::AwsCredentials::profile(profile.value));
+    if let Some(credentials) = aws_credentials(section, secrets)? {
+        logs = logs.credentials(credentials);
     }
     if let Some(endpoint) = section.text("endpoint")? {
         logs = logs.endpoint(endpoint.value);
@@ -20,6 +18,40 @@ pub(super) fn cloudwatch(section: &mut Section, secrets: &mut Secrets) -> Result
         logs = logs.create_missing();
     }
     Ok(logs.http(http(section, secrets)?))
+}
+
+/// Where they come from, if it is said.
+#[cfg(feature = "cloudwatch")]
+fn aws_credentials(
+    section: &mut Section,
+    secrets: &mut Secrets,
+) -> Result<Option<crate::sink::AwsCredentials>, ConfigError> {
+    use crate::sink::{AwsCredentials, AwsKeys};
+
+    let mut text = |key| Ok::<_, ConfigError>(section.text(key)?.map(|found| found.value));
+    let (identity, profile, id) = (text("identity")?, text("profile")?, text("access_key_id")?);
+    let key = secret(section, "secret_access_key", secrets)?;
+    let token = secret(section, "session_token", secrets)?;
+    Ok(match (identity.as_deref(), profile, id, key, token) {
+        (None, None, None, None, None) => None,
+        (None, Some(profile), None, None, None) => Some(AwsCredentials::profile(profile)),
+        (Some("environment"), None, None, None, None) => Some(AwsCredentials::environment()),
+        (Some("container"), None, None, None, None) => Some(AwsCredentials::container()),
+        (Some("instance"), None, None, None, None) => Some(AwsCredentials::instance()),
+        (None, None, Some(id), Some(key), token) => Some(AwsCredentials::from_fn(move || {
+            let keys = AwsKeys::new(&id, key.get()?.as_str());
+            Ok(match &token {
+                Some(token) => keys.session_token(token.get()?.as_str()),
+                None => keys,
+            })
+        })),
+        _ => {
+            return Err(section.wrong(
+                "the credentials are a profile; or identity, which is \"environment\", \"container\" or \"instance\"; or \
+                 access_key_id and secret_access_key, with or without session_token",
+            ));
+        }
+    })
 }
 
 #[cfg(feature = "azure")]
@@ -54,17 +86,14 @@ pub(super) fn azure(section: &mut Section, secrets: &mut Secrets) -> Result<crat
 pub(super) fn google(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::GoogleLogging, ConfigError> {
     let (project, name) = (section.needed("project")?.value, section.needed("log")?.value);
     let mut log = crate::sink::GoogleLogging::new(project, name);
-    if let Some(key) = secret(section, "key", secrets)? {
-        log = log.credentials(crate::sink::GoogleCredentials::service_account(key));
+    let identity = section.text("identity")?.map(|found| found.value);
+    match (identity.as_deref(), secret(section, "key", secrets)?) {
+        (None, None) => {}
+        (None, Some(key)) => log = log.credentials(crate::sink::GoogleCredentials::service_account(key)),
+        (Some("metadata"), None) => log = log.credentials(crate::sink::GoogleCredentials::metadata()),
+        _ => return Err(section.wrong("the credentials are a key; or identity, which is \"metadata\"")),
     }
-    let mut labels = Vec::new();
-    if let Some(mut table) = section.table("labels")? {
-        for name in table.keys() {
-            let value = table.needed(&name)?.value;
-            labels.push((name, value));
-        }
-        table.end()?;
-    }
+    let labels = super::sinks::texts(section, "labels")?;
     match section.text("resource")? {
         Some(kind) => log = log.resource(kind.value, labels),
         None if labels.is_empty() => {}

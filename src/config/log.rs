@@ -15,7 +15,7 @@ pub(super) fn config(mut root: Section) -> Result<Config, ConfigError> {
     let Some(path) = root.path("path")? else {
         return Err(ConfigError::new("path", None, "it is needed"));
     };
-    let segment_bytes = root.number("segment_bytes")?.map(|bytes| bytes.value);
+    let segment_bytes = root.whole("segment_bytes")?;
     let mut builder = AuditLog::builder(origin.value);
     if let Some(path) = root.path("key_file")? {
         builder = builder.key_file(path);
@@ -29,9 +29,8 @@ pub(super) fn config(mut root: Section) -> Result<Config, ConfigError> {
     if let Some(age) = root.duration("rotate_key_after")? {
         builder = builder.rotate_key_after(age);
     }
-    if let Some(bytes) = root.number("queue_bytes")? {
-        let size = usize::try_from(bytes.value).map_err(|_| bytes.wrong("more than this machine can address"))?;
-        builder = builder.queue_bytes(size);
+    if let Some(bytes) = root.whole("queue_bytes")? {
+        builder = builder.queue_bytes(bytes);
     }
     if let Some(section) = root.table("retention")? {
         builder = retention(builder, section)?;

@@ -49,13 +49,14 @@
 //! | --- | --- |
 //! | `file` | `path` |
 //! | `stdout` | |
-//! | `webhook` | `url`, `secret`, `old_secret` while it is rotated, `headers` (a table of secrets), `in_lists`, `allow_private_addresses`, and those over HTTP: `roots`, `client_certificate`, `client_key`, `proxy`, `timeout` |
+//! | `syslog` | `host`, `port`, `transport` (`tls`, where it is not given, `tcp` or `udp`), with TLS `roots` (the path of a PEM), `client_certificate` and `client_key`; `facility`, `hostname`, `app_name`, `enterprise_number`, `message_bytes_max`, `resend_bytes`, `newlines`, `timeout` |
+//! | `webhook` | `url`, `secret`, `old_secret` while it is rotated, `headers` (a table of secrets), `in_lists`, `allow_private_addresses`, and those over HTTP: `roots`, `client_certificate` (paths of a PEM), `client_key`, `proxy` (secrets), `user_agent`, `timeout` |
 //! | `splunk` | `url`, `token`, `index`, `host`, `source`, `sourcetype`, `fields` (a table of texts), `acknowledged` (a period), and those over HTTP |
 //! | `datadog` | `site`, `api_key`, `url`, `source`, `service`, `hostname`, `tags` (a table of texts), and those over HTTP |
 //! | `otlp` | `url`, `headers`, `resource` (a table of texts), and those over HTTP |
-//! | `cloudwatch` | `region`, `group`, `stream`, `profile`, `create_missing`, `endpoint`, and those over HTTP as of `webhook` |
+//! | `cloudwatch` | `region`, `group`, `stream`; `profile`, or `identity` (`environment`, `container` or `instance`), or `access_key_id` with `secret_access_key` and, if need be, `session_token` (secrets), and without them what AWS's own clients find; `create_missing`, `endpoint`, and those over HTTP |
 //! | `azure` | `endpoint`, `rule`, `stream`; `tenant`, `client` and `client_secret`, or `identity` (`managed`, with or without `client`, or `workload`); `auxiliary`, and those over HTTP |
-//! | `google` | `project`, `log`, `key` (a secret), `resource`, `labels` (a table of texts), `retention`, `endpoint`, and those over HTTP |
+//! | `google` | `project`, `log`, `key` (a secret) or `identity` (`metadata`), `resource`, `labels` (a table of texts), `retention`, `endpoint`, and those over HTTP |
 //!
 //! The service that writes the log opens it with [`Config::open`]. Where a process of its own delivers, with
 //! [`Config::ship`] or `indelible ship`, the service opens it with [`Config::without_sinks`].
@@ -66,6 +67,8 @@ mod error;
 mod log;
 mod section;
 mod sinks;
+#[cfg(feature = "syslog")]
+mod syslog;
 mod tree;
 
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::ConfigError;
 use super::tree::{Node, Value};
 use crate::query::period;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "syslog"))]
 use crate::sink::Secret;
 
 /// A table whose keys are taken one by one.
@@ -107,11 +107,18 @@ impl Section {
             .transpose()
     }
 
-    pub(super) fn number(&mut self, key: &str) -> Result<Option<At<u64>>, ConfigError> {
+    fn number(&mut self, key: &str) -> Result<Option<At<u64>>, ConfigError> {
         self.take(key, "a number", |value| match value {
             Value::Number(number) => Ok(number),
             other => Err(other),
         })
+    }
+
+    /// A number that fits into a type.
+    pub(super) fn whole<T: TryFrom<u64>>(&mut self, key: &str) -> Result<Option<T>, ConfigError> {
+        let number = self.number(key)?;
+        let fits = |number: At<u64>| T::try_from(number.value).map_err(|_| number.wrong("it is too large"));
+        number.map(fits).transpose()
     }
 
     pub(super) fn boolean(&mut self, key: &str) -> Result<Option<bool>, ConfigError> {
@@ -132,6 +139,17 @@ impl Section {
     pub(super) fn path(&mut self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
         let text = self.text(key)?;
         Ok(text.map(|text| self.folder.join(text.value)))
+    }
+
+    /// What stands in the file at a path.
+    #[cfg(any(feature = "http", feature = "syslog"))]
+    pub(super) fn content(&mut self, key: &str) -> Result<Option<Vec<u8>>, ConfigError> {
+        let Some(text) = self.text(key)? else {
+            return Ok(None);
+        };
+        let path = self.folder.join(&text.value);
+        let content = std::fs::read(&path).map_err(|error| text.wrong(format!("{}: {error}", path.display())))?;
+        Ok(Some(content))
     }
 
     /// Texts, one or many.
@@ -183,7 +201,7 @@ impl Section {
     }
 
     /// A secret, by where it stands. One that is written down is refused, and not repeated.
-    #[cfg(feature = "http")]
+    #[cfg(any(feature = "http", feature = "syslog"))]
     pub(super) fn secret(&mut self, key: &str) -> Result<Option<At<Secret>>, ConfigError> {
         let (name, line) = (format!("{}{key}", self.prefix), self.line);
         let written = || {
@@ -212,7 +230,13 @@ impl Section {
     }
 
     /// The keys that are left, for tables whose keys are names.
-    #[cfg(any(feature = "google", feature = "webhook"))]
+    #[cfg(any(
+        feature = "webhook",
+        feature = "splunk",
+        feature = "datadog",
+        feature = "otlp",
+        feature = "google"
+    ))]
     pub(super) fn keys(&self) -> Vec<String> {
         self.entries.iter().map(|(key, _)| key.clone()).collect()
     }

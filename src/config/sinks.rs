@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use super::log::filter;
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "syslog"))]
 use super::section::At;
 use super::section::Section;
 use crate::sink::{Feed, FileSink, Form, Secret, StdoutSink};
@@ -27,6 +27,8 @@ pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<Feed, 
         "azure" => Feed::new(name, super::clouds::azure(&mut section, secrets)?),
         #[cfg(feature = "google")]
         "google" => Feed::new(name, super::clouds::google(&mut section, secrets)?),
+        #[cfg(feature = "syslog")]
+        "syslog" => Feed::new(name, super::syslog::syslog(&mut section, secrets)?),
         #[cfg(feature = "webhook")]
         "webhook" => Feed::new(name, webhook(&mut section, secrets)?),
         #[cfg(feature = "splunk")]
@@ -75,7 +77,8 @@ fn start(section: &mut Section) -> Result<Option<Begin>, ConfigError> {
     section.parsed("start", read)
 }
 
-fn needed<T>(value: Option<T>, key: &str, section: &Section) -> Result<T, ConfigError> {
+/// What must be there.
+pub(super) fn needed<T>(value: Option<T>, key: &str, section: &Section) -> Result<T, ConfigError> {
     value.ok_or_else(|| section.wrong(format!("{key} is needed")))
 }
 
@@ -90,8 +93,8 @@ fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
     for (name, value) in headers(section, secrets)? {
         webhook = webhook.header(name, value);
     }
-    if let Some(At { value, .. }) = section.number("in_lists")? {
-        webhook = webhook.in_lists(usize::try_from(value).unwrap_or(usize::MAX));
+    if let Some(messages_max) = section.whole("in_lists")? {
+        webhook = webhook.in_lists(messages_max);
     }
     if section.boolean("allow_private_addresses")? == Some(true) {
         webhook = webhook.allow_private_addresses();
@@ -161,8 +164,8 @@ fn otlp(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Otl
 }
 
 /// A table of texts.
-#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp"))]
-fn texts(section: &mut Section, key: &str) -> Result<Vec<(String, String)>, ConfigError> {
+#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp", feature = "google"))]
+pub(super) fn texts(section: &mut Section, key: &str) -> Result<Vec<(String, String)>, ConfigError> {
     let Some(mut table) = section.table(key)? else {
         return Ok(Vec::new());
     };
@@ -189,17 +192,17 @@ fn headers(section: &mut Section, secrets: &mut Secrets) -> Result<Vec<(String, 
 #[cfg(feature = "http")]
 pub(super) fn http(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::HttpOptions, ConfigError> {
     let mut options = crate::sink::HttpOptions::new();
-    if let Some(pem) = pem(section, "roots")? {
+    if let Some(pem) = section.content("roots")? {
         options = options.roots(pem);
     }
-    let key = secret(section, "client_key", secrets)?;
-    match (pem(section, "client_certificate")?, key) {
-        (Some(certificate), Some(key)) => options = options.client_certificate(certificate, key),
-        (None, None) => {}
-        _ => return Err(section.wrong("client_certificate and client_key go together")),
+    if let Some((certificate, key)) = client_certificate(section, secrets)? {
+        options = options.client_certificate(certificate, key);
     }
     if let Some(proxy) = secret(section, "proxy", secrets)? {
         options = options.proxy(proxy);
+    }
+    if let Some(name) = section.text("user_agent")? {
+        options = options.user_agent(name.value);
     }
     if let Some(timeout) = section.duration("timeout")? {
         options = options.timeout(timeout);
@@ -207,17 +210,21 @@ pub(super) fn http(section: &mut Section, secrets: &mut Secrets) -> Result<crate
     Ok(options)
 }
 
-/// The content of a file with certificates.
-#[cfg(feature = "http")]
-fn pem(section: &mut Section, key: &str) -> Result<Option<Vec<u8>>, ConfigError> {
-    let Some(path) = section.path(key)? else {
-        return Ok(None);
-    };
-    let read = std::fs::read(&path).map_err(|error| section.wrong(format!("{key}: {}: {error}", path.display())))?;
-    Ok(Some(read))
+/// What is shown to a target that asks who connects: a certificate, and its key.
+#[cfg(any(feature = "http", feature = "syslog"))]
+pub(super) fn client_certificate(
+    section: &mut Section,
+    secrets: &mut Secrets,
+) -> Result<Option<(Vec<u8>, Secret)>, ConfigError> {
+    let key = secret(section, "client_key", secrets)?;
+    match (section.content("client_certificate")?, key) {
+        (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
+        (None, None) => Ok(None),
+        _ => Err(section.wrong("client_certificate and client_key go together")),
+    }
 }
 
-#[cfg(feature = "http")]
+#[cfg(any(feature = "http", feature = "syslog"))]
 pub(super) fn secret(section: &mut Section, key: &str, secrets: &mut Secrets) -> Result<Option<Secret>, ConfigError> {
     let secret = section.secret(key)?;
     if let Some(At { key, value, .. }) = &secret {
@@ -236,6 +243,8 @@ const TYPES: &[&str] = &[
     "azure",
     #[cfg(feature = "google")]
     "google",
+    #[cfg(feature = "syslog")]
+    "syslog",
     #[cfg(feature = "webhook")]
     "webhook",
     #[cfg(feature = "splunk")]

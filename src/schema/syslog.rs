@@ -15,6 +15,9 @@
 //! assert_eq!(priority(Facility::Audit, Severity::High), 107); // <107>1 2026-02-01T00:00:04.156010Z …
 //! ```
 
+use std::fmt;
+use std::str::FromStr;
+
 use crate::event::Severity;
 
 /// The facilities that suit an audit log.
@@ -44,6 +47,22 @@ pub enum Facility {
 }
 
 impl Facility {
+    /// Its name: `authpriv`, `audit`, or `local0` to `local7`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AuthPriv => "authpriv",
+            Self::Audit => "audit",
+            Self::Local0 => "local0",
+            Self::Local1 => "local1",
+            Self::Local2 => "local2",
+            Self::Local3 => "local3",
+            Self::Local4 => "local4",
+            Self::Local5 => "local5",
+            Self::Local6 => "local6",
+            Self::Local7 => "local7",
+        }
+    }
+
     /// Its number.
     pub const fn code(self) -> u8 {
         match self {
@@ -58,6 +77,34 @@ impl Facility {
             Self::Local6 => 22,
             Self::Local7 => 23,
         }
+    }
+}
+
+impl fmt::Display for Facility {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl FromStr for Facility {
+    type Err = String;
+
+    /// Reads a facility by its name.
+    fn from_str(name: &str) -> Result<Self, String> {
+        let all = [
+            Self::AuthPriv,
+            Self::Audit,
+            Self::Local0,
+            Self::Local1,
+            Self::Local2,
+            Self::Local3,
+            Self::Local4,
+            Self::Local5,
+            Self::Local6,
+            Self::Local7,
+        ];
+        let found = all.into_iter().find(|facility| facility.as_str() == name);
+        found.ok_or_else(|| "a facility is authpriv, audit, or local0 to local7".to_owned())
     }
 }
 

@@ -6,8 +6,6 @@ mod aws_credentials;
 mod azure;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
-#[cfg(all(feature = "config", feature = "cloudwatch", feature = "azure", feature = "google"))]
-mod config;
 mod faults;
 #[cfg(feature = "google")]
 mod google;

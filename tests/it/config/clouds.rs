@@ -1,4 +1,4 @@
-//! The same from a file.
+//! The logs of clouds of a file.
 
 use indelible::config::Config;
 
@@ -9,11 +9,21 @@ fn read(sink: &str) -> Result<Config, String> {
 
 #[test]
 fn targets_are_read_with_all_their_keys_and_no_others() {
+    let aws = "type = \"cloudwatch\"\nregion = \"r\"\ngroup = \"g\"\nstream = \"s\"\n";
     let azure = "type = \"azure\"\nendpoint = \"https://x\"\nrule = \"dcr-1\"\nstream = \"Custom-A_CL\"\n";
     let google = "type = \"google\"\nproject = \"p\"\nlog = \"audit\"\n";
     for sink in [
         "type = \"cloudwatch\"\nregion = \"eu-central-1\"\ngroup = \"audit\"\nstream = \"auth\"\nprofile = \"p\"\n\
          create_missing = true\nendpoint = \"https://vpce\"\ntimeout = \"5s\"",
+        &format!("{aws}identity = \"environment\""),
+        &format!("{aws}identity = \"container\""),
+        &format!("{aws}identity = \"instance\"\nuser_agent = \"auth/1\""),
+        &format!("{aws}access_key_id = \"AK\"\nsecret_access_key = {{ env = \"AUDIT_AWS_KEY\" }}"),
+        &format!(
+            "{aws}access_key_id = \"AK\"\nsecret_access_key = {{ env = \"AUDIT_AWS_KEY\" }}\n\
+             session_token = {{ file = \"token\" }}"
+        ),
+        &format!("{google}identity = \"metadata\""),
         &format!("{azure}auxiliary = true"),
         &format!("{azure}identity = \"managed\"\nclient = \"c\""),
         &format!("{azure}identity = \"workload\""),
@@ -26,6 +36,21 @@ fn targets_are_read_with_all_their_keys_and_no_others() {
     }
     for (sink, said) in [
         ("type = \"cloudwatch\"\nregion = \"r\"\ngroup = \"g\"", "stream"),
+        (&format!("{aws}identity = \"other\""), "container"),
+        (&format!("{aws}access_key_id = \"AK\""), "secret_access_key"),
+        (
+            &format!("{aws}secret_access_key = \"written down\""),
+            "not written down",
+        ),
+        (
+            &format!("{aws}profile = \"p\"\nsession_token = {{ env = \"A\" }}"),
+            "secret_access_key",
+        ),
+        (&format!("{google}identity = \"managed\""), "metadata"),
+        (
+            &format!("{google}identity = \"metadata\"\nkey = {{ file = \"key.json\" }}"),
+            "metadata",
+        ),
         (&format!("{azure}tenant = \"t\""), "client_secret"),
         (&format!("{azure}identity = \"other\""), "workload"),
         (&format!("{azure}client_secret = \"written down\""), "not written down"),
