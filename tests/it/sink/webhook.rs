@@ -5,7 +5,7 @@ use std::time::Duration;
 use indelible::AuditLog;
 use indelible::sink::{Feed, HttpOptions, Webhook};
 
-use super::receiver::{Receiver, Reply};
+use super::receiver::{Receiver, Reply, Request};
 use super::*;
 
 const SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
@@ -74,6 +74,60 @@ fn a_message_is_posted_with_its_id_and_signed() {
     assert_eq!(arrived(&receiver), [0, 1, 2]);
 }
 
+/// What the library of Standard Webhooks itself says of a request, to who has this secret and got this body.
+fn verifies(request: &Request, secret: &str, body: &str) -> Result<(), String> {
+    let mut headers = http::HeaderMap::new();
+    for name in ["webhook-id", "webhook-timestamp", "webhook-signature"] {
+        let value = request.header(name).expect("signed").parse().expect("a value");
+        headers.insert(name, value);
+    }
+    let library = standardwebhooks::Webhook::new(secret).expect("a secret");
+    library
+        .verify(body.as_bytes(), &headers)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn the_library_of_the_standard_verifies_what_is_sent() {
+    const OLD: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
+    const NEW: &str = "whsec_//79/Pv6+fj39vX08/Lx8O/u7ezr6uno5+bl5OPi4eDf3t3c29rZ2NfW1dTT0tHQz87NzMvKycjHxsXEww==";
+    for list_max in [1, 50] {
+        let receiver = Receiver::answering(|_| Reply::status(200));
+        let scene = Scene::new();
+        let log = scene.open();
+        append(&log, 3);
+        log.append(login("Zoë \"the\" \\ back\u{1}slash \u{1f600}"))
+            .expect("recorded");
+        let rotated = Webhook::new(receiver.url("/"), NEW).also_signed_by(OLD);
+        let rotated = rotated.allow_private_addresses().in_lists(list_max);
+        log.add_sink(Feed::new("hook", rotated)).expect("added");
+        flush(&log);
+        for request in receiver.requests() {
+            let body = request.text();
+            // Who has either of the secrets takes it; who has another does not.
+            assert_eq!(verifies(&request, OLD, &body), Ok(()));
+            assert_eq!(verifies(&request, NEW, &body), Ok(()));
+            let refused = Err("signature invalid".to_owned());
+            assert_eq!(verifies(&request, SECRET, &body), refused);
+            for changed in [
+                body.replace("usr_1", "usr_2"),
+                body.replace("informational", "critical"),
+                format!("{body} "),
+                body[1..].to_owned(),
+            ] {
+                assert!(
+                    changed == body || verifies(&request, OLD, &changed) == refused,
+                    "{changed}"
+                );
+                assert!(
+                    changed == body || verifies(&request, NEW, &changed) == refused,
+                    "{changed}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn lists_take_many_in_one_request() {
     let (scene, receiver) = (Scene::new(), Receiver::answering(|_| Reply::status(200)));
@@ -110,6 +164,12 @@ fn private_addresses_are_refused_unless_they_are_allowed() {
         "2130706433",
         "0x7f.1",
         "127.1",
+        "0.0.0.0",
+        "[::]",
+        "169.254.169.254",
+        "100.64.0.1",
+        "[64:ff9b::7f00:1]",
+        "user@127.0.0.1",
     ] {
         let scene = Scene::new();
         let log = open(&scene, Webhook::new(format!("http://{host}:{port}/"), SECRET));
