@@ -2,11 +2,11 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::http::{Client, HttpOptions, write_entry};
+use super::http::{Answer, Client, HttpOptions, Url, write_entry};
 use super::window::Window;
-use super::{Batch, Delivery, Limits, Message, Rejection, Secret, Sink};
+use super::{Batch, Delivery, Limits, Message, Problem, Rejection, Secret, Sink};
 use crate::event::Severity;
-use crate::json;
+use crate::json::{self, JsonError, Reader};
 
 /// Sends messages to Datadog Logs (`POST /api/v2/logs`).
 ///
@@ -26,7 +26,8 @@ use crate::json;
 ///
 /// A request has at most 1,000 logs and 5 MB before it is compressed by gzip. Datadog cuts a log of more than 1 MB and
 /// answers as if it had it: such a message is not sent but set aside (it counts as the text that it is in the request, with
-/// its escapes). 202 is the only answer there is; Datadog does not say of single logs what became of them, nor afterwards.
+/// its escapes). 202 is the only answer there is, and a page of a portal
+/// before it is none; Datadog does not say of single logs what became of them, nor afterwards.
 /// 400 halves the batch until the one log is found that it does not take. A key that is refused holds the delivery; it is
 /// asked for with each batch, so a new one mends it. Datadog does not know a log again: one that is sent twice, after an
 /// answer that was lost, stands there twice, with the same `seq` and `hash`.
@@ -45,7 +46,7 @@ use crate::json;
 /// ```
 #[derive(Debug)]
 pub struct Datadog {
-    url: String,
+    url: Url,
     key: Secret,
     source: String,
     service: Option<String>,
@@ -61,7 +62,7 @@ impl Datadog {
     /// `ddog-gov.com` and `us2.ddog-gov.com`: what `DD_SITE` is elsewhere.
     pub fn new(site: impl AsRef<str>, api_key: impl Into<Secret>) -> Self {
         Self {
-            url: format!("https://http-intake.logs.{}/api/v2/logs", site.as_ref()),
+            url: Url::new(format!("https://http-intake.logs.{}/api/v2/logs", site.as_ref())),
             key: api_key.into(),
             source: "indelible".to_owned(),
             service: None,
@@ -74,7 +75,7 @@ impl Datadog {
 
     /// Sends to this URL in place of the site's, path and all: to a proxy or a worker of Observability Pipelines.
     pub fn url(mut self, url: impl Into<String>) -> Self {
-        self.url = url.into();
+        self.url = Url::new(url);
         self
     }
 
@@ -174,7 +175,7 @@ impl Sink for Datadog {
         if !fitting.is_empty() {
             self.write_body(fitting.iter().filter_map(|at| batch.messages.get(*at)));
             let answer = self.client.post_json(&self.url, &[("dd-api-key", &key)], &self.body);
-            match answer.map_or_else(|delivery| delivery, |answer| answer.delivery()) {
+            match answer.map_or_else(|delivery| delivery, |answer| delivery(&answer)) {
                 Delivery::Delivered => {}
                 other => return other,
             }
@@ -189,6 +190,24 @@ impl Sink for Datadog {
             rejected: rejected.collect(),
             undelivered: Vec::new(),
         }
+    }
+}
+
+/// What an answer says became of a batch. Datadog says 202, and a proxy before it, or a worker of Observability Pipelines,
+/// may say 200, with JSON or with nothing; a page is neither's.
+fn delivery(answer: &Answer) -> Delivery {
+    let is_json = || {
+        let mut reader = Reader::new(&answer.body, json::DEPTH_MAX)?;
+        reader.object::<JsonError>(|_, value| value.skip())?;
+        reader.end()
+    };
+    match answer.status {
+        202 => Delivery::Delivered,
+        200..=299 if !answer.body.is_empty() && is_json().is_err() => Delivery::retry(
+            Problem::new("what answers does not do so as Datadog does")
+                .with_answer(String::from_utf8_lossy(&answer.body)),
+        ),
+        _ => answer.delivery(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::http::{Answer, Client, HttpOptions};
+use super::http::{Answer, Client, HttpOptions, Url};
 use super::{Batch, Delivery, Limits, Message, Problem, Secret, Sink};
 use crate::event::Severity;
 use crate::json::{self, JsonError, Kind, Reader};
@@ -58,7 +58,7 @@ use crate::timestamp::Timestamp;
 /// ```
 #[derive(Debug)]
 pub struct Otlp {
-    url: String,
+    url: Url,
     headers: Vec<(String, Secret)>,
     resource: BTreeMap<String, String>,
     client: Client,
@@ -69,7 +69,7 @@ impl Otlp {
     /// The endpoint at a URL, such as `http://127.0.0.1:4318`, to which `/v1/logs` is added.
     pub fn new(url: impl AsRef<str>) -> Self {
         Self {
-            url: format!("{}/v1/logs", url.as_ref().trim_end_matches('/')),
+            url: Url::new(format!("{}/v1/logs", url.as_ref().trim_end_matches('/'))),
             headers: Vec::new(),
             resource: BTreeMap::from([("service.name".to_owned(), "indelible".to_owned())]),
             client: Client::new(HttpOptions::new()),

@@ -1,7 +1,9 @@
 //! Secrets of a target: tokens, keys, passwords.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeroize::Zeroizing;
@@ -36,10 +38,14 @@ impl Secret {
         })
     }
 
-    /// The content of a file, without the line end.
+    /// The content of a file, of up to 64 KiB, without the line end.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self::from_fn(move || match std::fs::read_to_string(&path) {
+        Self::from_fn(move || match read(&path) {
+            Ok(content) if content.len() as u64 > FILE_BYTES_MAX => Err(format!(
+                "the file {} has more than {FILE_BYTES_MAX} bytes",
+                path.display()
+            )),
             Ok(mut content) => {
                 content.truncate(content.trim_end_matches(['\r', '\n']).len());
                 Ok(content)
@@ -72,3 +78,15 @@ impl fmt::Debug for Secret {
         f.write_str("Secret")
     }
 }
+
+/// A byte more than there may be tells that there is more.
+fn read(path: &Path) -> io::Result<String> {
+    let mut content = String::new();
+    File::open(path)?
+        .take(FILE_BYTES_MAX + 1)
+        .read_to_string(&mut content)?;
+    Ok(content)
+}
+
+/// No token or key is longer.
+const FILE_BYTES_MAX: u64 = 64 * 1024;

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use zeroize::Zeroizing;
 
-use super::http::{Client, HttpOptions, Request};
+use super::http::{Client, HttpOptions, Request, Url};
 use super::{Batch, Delivery, Limits, Message, Secret, Sink};
 use crate::hash::Hash;
 use crate::json;
@@ -33,7 +33,7 @@ use crate::json;
 /// ```
 #[derive(Debug)]
 pub struct Webhook {
-    url: String,
+    url: Url,
     secrets: Vec<Secret>,
     headers: Vec<(String, Secret)>,
     list_max: usize,
@@ -47,7 +47,7 @@ impl Webhook {
     /// A webhook at a URL, with a secret of the form `whsec_` and the base64 of 24 to 64 bytes.
     pub fn new(url: impl Into<String>, secret: impl Into<Secret>) -> Self {
         Self {
-            url: url.into(),
+            url: Url::new(url),
             secrets: vec![secret.into()],
             headers: Vec::new(),
             list_max: 1,

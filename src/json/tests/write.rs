@@ -72,7 +72,7 @@ proptest! {
         prop_assert_eq!(written(|out| write::string(out, &text)), reference);
     }
 
-    #[cfg(any(feature = "datadog", feature = "otlp"))]
+    #[cfg(any(feature = "datadog", feature = "otlp", feature = "token"))]
     #[test]
     fn the_size_of_a_string_is_that_of_what_is_written(text in string()) {
         let mut out = Vec::new();

@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 pub use self::credentials::AzureCredentials;
 use self::credentials::Cloud;
-use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Request, Token, gzip, percent, send_with_token};
+use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Token, Url, percent, post_with_token};
 use super::{Batch, Delivery, Limits, Message, Sink};
 use crate::timestamp::Timestamp;
 
@@ -77,7 +77,7 @@ use crate::timestamp::Timestamp;
 /// let feed = Feed::new("sentinel", table).without_personal_data();
 /// ```
 pub struct AzureMonitor {
-    endpoint: String,
+    endpoint: Url,
     rule: String,
     stream: String,
     credentials: AzureCredentials,
@@ -104,7 +104,7 @@ impl AzureMonitor {
         credentials: AzureCredentials,
     ) -> Self {
         Self {
-            endpoint: endpoint.into(),
+            endpoint: Url::new(endpoint),
             rule: rule.into(),
             stream: stream.into(),
             credentials,
@@ -137,13 +137,7 @@ impl AzureMonitor {
             tokens: Client::new(self.options.clone()),
             nearby: Client::new(HttpOptions::new().timeout(NEARBY_TIMEOUT)),
         });
-        let request = Request {
-            method: "POST",
-            url: &url,
-            headers: &[("content-type", "application/json"), ("content-encoding", "gzip")],
-            body: &gzip(body),
-        };
-        send_with_token(target, &mut self.token, &request, || {
+        post_with_token(target, &mut self.token, &url, body, || {
             credentials.token(cloud, tokens, nearby)
         })
     }
@@ -169,22 +163,28 @@ impl Sink for AzureMonitor {
             let undelivered = (0..batch.messages.len()).filter(|at| !is_rejected(at)).collect();
             return Delivery::Rejected { rejected, undelivered };
         }
-        let answer = match self.send(&body) {
-            Ok(answer) => answer,
-            Err(delivery) => return delivery,
+        let delivery = match self.send(&body) {
+            Ok(answer) => delivery(&answer, batch.messages.len(), body.len()),
+            Err(delivery) => delivery,
         };
-        let (problem, is_alone) = (answer.problem(), batch.messages.len() == 1);
-        match answer.status {
-            204 => Delivery::Delivered,
-            // A proxy's, or a portal's: Azure says 204.
-            200..=299 => Delivery::retry("the answer is none of Azure Monitor"),
-            // One message is no reason to set it aside: it may be the rule, or the URL.
-            400 if is_alone => Delivery::Hold { problem },
-            // Azure has answered so to what is too large.
-            404 if !is_alone && body.len() > LARGE => Delivery::Split { problem },
-            404 => Delivery::Hold { problem },
-            _ => answer.delivery(),
-        }
+        self.token.forget_if_held(&delivery);
+        delivery
+    }
+}
+
+/// What became of a batch of `count` rows.
+fn delivery(answer: &Answer, count: usize, body_bytes: usize) -> Delivery {
+    let (problem, is_alone) = (answer.problem(), count == 1);
+    match answer.status {
+        204 => Delivery::Delivered,
+        // A proxy's, or a portal's: Azure says 204.
+        200..=299 => Delivery::retry("the answer is none of Azure Monitor"),
+        // One message is no reason to set it aside: it may be the rule, or the URL.
+        400 if is_alone => Delivery::Hold { problem },
+        // Azure has answered so to what is too large.
+        404 if !is_alone && body_bytes > LARGE => Delivery::Split { problem },
+        404 => Delivery::Hold { problem },
+        _ => answer.delivery(),
     }
 }
 

@@ -2,13 +2,12 @@
 
 use super::time_generated;
 use crate::json;
-use crate::sink::http::escaped_len;
 use crate::sink::{Message, Rejection};
 use crate::timestamp::Timestamp;
 
 /// How many bytes a row has, at most.
 pub(super) fn size(message: &Message) -> usize {
-    escaped_len(message.text()) + AROUND
+    json::string_size(message.text()) + AROUND
 }
 
 /// The rows of messages as one list, and the messages that no row takes.

@@ -1,6 +1,8 @@
 //! What CloudWatch answers
 //! (<https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_PutLogEvents.html>).
 
+use std::time::{Duration, SystemTime};
+
 use crate::json::{JsonError, Kind, Reader};
 use crate::sink::http::Answer;
 use crate::sink::{Delivery, Problem};
@@ -86,18 +88,23 @@ impl Refusal {
             true => format!("HTTP {}: {name:.64}", answer.status),
             false => format!("HTTP {}", answer.status),
         };
+        let what = match clock_off(answer) {
+            Some(off) => format!("{what}: the clock here is {} s off that of AWS", off.as_secs()),
+            None => what,
+        };
         let problem = Problem::new(what).with_answer(String::from_utf8_lossy(&answer.body));
         let pause = answer.pause();
         match self {
-            Self::Taken => Delivery::Delivered,
             Self::Throttled => Delivery::Throttled { pause, problem },
             Self::Passing if pause.is_some() => Delivery::Throttled { pause, problem },
             Self::Passing => Delivery::Retry { problem },
             Self::Batch => Delivery::Split { problem },
             // What is not known is not held against a message.
             Self::Other if answer.status == 400 => Delivery::Hold { problem },
+            // AWS says 200, and that is asked before.
+            Self::Other if answer.status < 300 => Delivery::retry(NO_ANSWER),
             Self::Other => answer.delivery(),
-            Self::Credentials | Self::Missing | Self::Exists => Delivery::Hold { problem },
+            Self::Credentials | Self::Missing | Self::Exists | Self::Taken => Delivery::Hold { problem },
         }
     }
 }
@@ -131,8 +138,22 @@ pub(super) fn dropped(answer: &Answer, count: usize) -> Result<Vec<usize>, Deliv
     });
     match read {
         Ok(()) => Ok((0..count).filter(|at| *at < old || *at >= new).collect()),
-        Err(_) => Err(Delivery::retry("the answer is none of CloudWatch Logs")),
+        Err(_) => Err(Delivery::retry(NO_ANSWER)),
     }
 }
+
+/// How far the clock here is from that of AWS, where it is too far for a signature.
+fn clock_off(answer: &Answer) -> Option<Duration> {
+    let date = answer.date()?;
+    let now = SystemTime::now();
+    let off = date.duration_since(now).or_else(|_| now.duration_since(date)).ok()?;
+    (off > CLOCK_OFF_MAX).then_some(off)
+}
+
+/// What a proxy's answer, or a portal's, is called.
+const NO_ANSWER: &str = "the answer is none of CloudWatch Logs";
+
+/// AWS takes a signature of five minutes ago, or ahead; the request itself takes a while.
+const CLOCK_OFF_MAX: Duration = Duration::from_secs(4 * 60);
 
 const DEPTH_MAX: usize = 16;

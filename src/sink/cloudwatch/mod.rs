@@ -1,6 +1,7 @@
 //! AWS CloudWatch Logs.
 
 mod answer;
+mod body;
 mod credentials;
 mod sigv4;
 
@@ -8,11 +9,11 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use self::answer::{Refusal, dropped};
+use self::body::{write_events, write_names};
 pub use self::credentials::{AwsCredentials, AwsKeys};
 use self::sigv4::{Scope, Signable};
-use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Request};
+use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Request, Url, check_credential};
 use super::{Batch, Delivery, Limits, Message, Rejection, Sink};
-use crate::json;
 use crate::timestamp::Timestamp;
 
 /// Puts messages into a log stream of AWS CloudWatch Logs, by `PutLogEvents`.
@@ -60,7 +61,7 @@ pub struct CloudWatch {
     group: String,
     stream: String,
     credentials: AwsCredentials,
-    endpoint: Option<String>,
+    endpoint: Option<Url>,
     creates: bool,
     options: HttpOptions,
     keys: Lease<AwsKeys>,
@@ -97,7 +98,7 @@ impl CloudWatch {
 
     /// At this URL, such as `https://vpce-1234.logs.eu-central-1.vpce.amazonaws.com`, rather than the region's.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.endpoint = Some(url.into());
+        self.endpoint = Some(Url::new(url));
         self
     }
 
@@ -169,6 +170,39 @@ impl CloudWatch {
         }
     }
 
+    /// Puts events, and those that AWS drops for their time once more.
+    fn put_all(&mut self, messages: &[Message]) -> Delivery {
+        if let Err(delivery) = self.check() {
+            return delivery;
+        }
+        let all: Vec<&Message> = messages.iter().collect();
+        let dropped = match self.put(&all, false) {
+            Ok(dropped) if dropped.is_empty() => return Delivery::Delivered,
+            Ok(dropped) => dropped,
+            Err(delivery) => return delivery,
+        };
+        let again: Vec<&Message> = dropped.iter().filter_map(|at| all.get(*at).copied()).collect();
+        // What is too old comes first, and what is ahead has no such time.
+        let old = dropped.iter().enumerate().take_while(|(place, at)| place == *at).last();
+        let old = old
+            .and_then(|(place, _)| again.get(place))
+            .map(|message| message.recorded_at());
+        self.too_old = self.too_old.max(old.filter(|time| *time < SystemTime::now().into()));
+        match self.put(&again, true) {
+            Ok(still) if still.is_empty() => Delivery::Delivered,
+            Ok(still) => Delivery::Rejected {
+                rejected: still
+                    .iter()
+                    .filter_map(|place| dropped.get(*place))
+                    .map(|at| Rejection::new(*at, "AWS drops it for its time, and also with the time of now"))
+                    .collect(),
+                undelivered: Vec::new(),
+            },
+            Err(delivery) if dropped.len() == all.len() => delivery,
+            Err(_) => Delivery::Partly { undelivered: dropped },
+        }
+    }
+
     fn create(&mut self) -> Result<(), Delivery> {
         let stream = write_names(&[("logGroupName", &self.group), ("logStreamName", &self.stream)]);
         let group = write_names(&[("logGroupName", &self.group)]);
@@ -208,6 +242,8 @@ impl CloudWatch {
         let now = SystemTime::now();
         let keys = self.keys.get(now, || {
             let keys = credentials.get(nearby)?;
+            check_credential(keys.access_key_id())?;
+            keys.token().map_or(Ok(()), check_credential)?;
             let ends = keys.ends();
             Ok((keys, ends))
         })?;
@@ -254,35 +290,9 @@ impl Sink for CloudWatch {
     }
 
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
-        if let Err(delivery) = self.check() {
-            return delivery;
-        }
-        let all: Vec<&Message> = batch.messages.iter().collect();
-        let dropped = match self.put(&all, false) {
-            Ok(dropped) if dropped.is_empty() => return Delivery::Delivered,
-            Ok(dropped) => dropped,
-            Err(delivery) => return delivery,
-        };
-        let again: Vec<&Message> = dropped.iter().filter_map(|at| all.get(*at).copied()).collect();
-        // What is too old comes first, and what is ahead has no such time.
-        let old = dropped.iter().enumerate().take_while(|(place, at)| place == *at).last();
-        let old = old
-            .and_then(|(place, _)| again.get(place))
-            .map(|message| message.recorded_at());
-        self.too_old = self.too_old.max(old.filter(|time| *time < SystemTime::now().into()));
-        match self.put(&again, true) {
-            Ok(still) if still.is_empty() => Delivery::Delivered,
-            Ok(still) => Delivery::Rejected {
-                rejected: still
-                    .iter()
-                    .filter_map(|place| dropped.get(*place))
-                    .map(|at| Rejection::new(*at, "AWS drops it for its time, and also with the time of now"))
-                    .collect(),
-                undelivered: Vec::new(),
-            },
-            Err(delivery) if dropped.len() == all.len() => delivery,
-            Err(_) => Delivery::Partly { undelivered: dropped },
-        }
+        let delivery = self.put_all(batch.messages);
+        self.keys.forget_if_held(&delivery);
+        delivery
     }
 }
 
@@ -295,40 +305,6 @@ impl fmt::Debug for CloudWatch {
             .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
     }
-}
-
-/// The body of `PutLogEvents`. Each event has its own time, or all have the given one.
-fn write_events(messages: &[&Message], group: &str, stream: &str, time: Option<Timestamp>) -> Vec<u8> {
-    let mut body = b"{\"logEvents\":[".to_vec();
-    for (at, message) in messages.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
-        }
-        body.extend_from_slice(b"{\"message\":");
-        json::string(&mut body, message.text());
-        body.extend_from_slice(b",\"timestamp\":");
-        let millis = time.unwrap_or(message.recorded_at()).unix_micros().div_euclid(1000);
-        json::unsigned(&mut body, u64::try_from(millis).unwrap_or(0));
-        body.push(b'}');
-    }
-    body.extend_from_slice(b"],");
-    let names = write_names(&[("logGroupName", group), ("logStreamName", stream)]);
-    body.extend_from_slice(names.get(1..).unwrap_or_default());
-    body
-}
-
-fn write_names(names: &[(&str, &str)]) -> Vec<u8> {
-    let mut body = vec![b'{'];
-    for (key, value) in names {
-        if body.len() > 1 {
-            body.push(b',');
-        }
-        json::string(&mut body, key);
-        body.push(b':');
-        json::string(&mut body, value);
-    }
-    body.push(b'}');
-    body
 }
 
 const EVENTS_MAX: usize = 10_000;

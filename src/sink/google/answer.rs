@@ -10,9 +10,11 @@ pub(super) fn delivery(answer: &Answer, count: usize) -> Delivery {
     let read = Refusal::read(&answer.body);
     match (answer.status, read) {
         (200, Ok(_)) => Delivery::Delivered,
-        // A proxy's, or a portal's.
-        (200, Err(_)) => Delivery::retry("the answer is none of Google Cloud Logging"),
-        (_, Ok(refusal)) if !refusal.entries.is_empty() => partly(answer, &refusal.entries, count),
+        // A proxy's, or a portal's: Google says 200.
+        (200..=299, _) => Delivery::retry("the answer is none of Google Cloud Logging"),
+        (_, Ok(refusal)) if refusal.entries.iter().any(|entry| entry.index < count) => {
+            partly(answer, &refusal.entries, count)
+        }
         // Of the names of a 400, these alone may be for an entry.
         (400, Ok(refusal)) if !matches!(refusal.status.as_str(), "INVALID_ARGUMENT" | "OUT_OF_RANGE") => {
             let problem = answer.problem();
@@ -83,14 +85,14 @@ impl Refusal {
     }
 }
 
-/// What the codes of entries mean: `ALREADY_EXISTS` (6) is no failure; what passes, or is a permission or a project, is not
-/// the entry's fault.
+/// What the codes of entries mean: `ALREADY_EXISTS` (6) is no failure; what passes, says nothing, or is a permission or a
+/// project, is not the entry's fault.
 fn partly(answer: &Answer, entries: &[EntryError], count: usize) -> Delivery {
     let (mut rejected, mut undelivered, mut is_held) = (Vec::new(), Vec::new(), false);
     for entry in entries.iter().filter(|entry| entry.index < count) {
         match entry.code {
             6 => {}
-            1 | 2 | 4 | 8 | 10 | 13 | 14 => undelivered.push(entry.index),
+            0 | 1 | 2 | 4 | 8 | 10 | 13 | 14 => undelivered.push(entry.index),
             5 | 7 | 9 | 12 | 16 => {
                 is_held = true;
                 undelivered.push(entry.index);

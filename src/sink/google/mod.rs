@@ -7,9 +7,7 @@ use std::fmt;
 use std::time::{Duration, SystemTime};
 
 pub use self::credentials::GoogleCredentials;
-use super::http::{
-    Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Request, Token, escaped_len, gzip, percent, send_with_token,
-};
+use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Token, Url, percent, post_with_token};
 use super::{Batch, Delivery, Limits, Message, Sink};
 use crate::event::Severity;
 use crate::json;
@@ -61,7 +59,7 @@ pub struct GoogleLogging {
     resource: String,
     labels: Vec<(String, String)>,
     retention: Duration,
-    endpoint: String,
+    endpoint: Url,
     options: HttpOptions,
     token: Lease<Token>,
     clients: Option<(Client, Client)>,
@@ -77,7 +75,7 @@ impl GoogleLogging {
             resource: "global".to_owned(),
             labels: Vec::new(),
             retention: RETENTION,
-            endpoint: "https://logging.googleapis.com".to_owned(),
+            endpoint: Url::new("https://logging.googleapis.com"),
             options: HttpOptions::new(),
             token: Lease::new(),
             clients: None,
@@ -113,7 +111,7 @@ impl GoogleLogging {
 
     /// At this URL, such as that of a private endpoint, rather than `https://logging.googleapis.com`.
     pub fn endpoint(mut self, url: impl Into<String>) -> Self {
-        self.endpoint = url.into();
+        self.endpoint = Url::new(url);
         self
     }
 
@@ -195,13 +193,8 @@ impl GoogleLogging {
             let nearby = HttpOptions::new().timeout(NEARBY_TIMEOUT);
             (Client::new(self.options.clone()), Client::new(nearby))
         });
-        let request = Request {
-            method: "POST",
-            url: &url,
-            headers: &[("content-type", "application/json"), ("content-encoding", "gzip")],
-            body: &gzip(body),
-        };
-        send_with_token(target, &mut self.token, &request, || self.credentials.token(nearby))
+        let credentials = &self.credentials;
+        post_with_token(target, &mut self.token, &url, body, || credentials.token(nearby))
     }
 }
 
@@ -213,7 +206,7 @@ impl Sink for GoogleLogging {
     fn size_of(&self, message: &Message) -> usize {
         let text = match message.is_json() {
             true => message.text().len(),
-            false => escaped_len(message.text()),
+            false => json::string_size(message.text()),
         };
         text + AROUND
     }
@@ -223,10 +216,12 @@ impl Sink for GoogleLogging {
             let body = self.write_body(batch.messages, &log_name);
             self.send(&body)
         });
-        match sent {
+        let delivery = match sent {
             Ok(answer) => answer::delivery(&answer, batch.messages.len()),
             Err(delivery) => delivery,
-        }
+        };
+        self.token.forget_if_held(&delivery);
+        delivery
     }
 }
 

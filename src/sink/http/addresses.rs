@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use ureq::Error;
 use ureq::config::Config;
 use ureq::http::Uri;
-use ureq::unversioned::resolver::{DefaultResolver, ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
 use ureq::unversioned::transport::NextTimeout;
 
 /// Resolves names, where it is told so to addresses of the public internet only.
 ///
 /// What is checked is what is connected to: no name is resolved once more in between. A name is asked for again after a
 /// while, or after a failure, since [`ureq`] asks with each request, also where its connection stands.
-#[derive(Debug, Default)]
-pub(super) struct Addresses {
-    resolver: DefaultResolver,
+#[derive(Debug)]
+pub(super) struct Addresses<R> {
+    resolver: R,
     only_public: bool,
     known: Mutex<Option<Known>>,
 }
@@ -29,11 +29,12 @@ struct Known {
     addresses: Vec<SocketAddr>,
 }
 
-impl Addresses {
-    pub(super) fn new(only_public: bool) -> Self {
+impl<R: Resolver> Addresses<R> {
+    pub(super) fn new(resolver: R, only_public: bool) -> Self {
         Self {
+            resolver,
             only_public,
-            ..Self::default()
+            known: Mutex::default(),
         }
     }
 
@@ -50,7 +51,7 @@ impl Addresses {
     }
 }
 
-impl Resolver for Addresses {
+impl<R: Resolver> Resolver for Addresses<R> {
     fn resolve(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         let is_same = |other: &Uri| (other.scheme(), other.authority()) == (uri.scheme(), uri.authority());
@@ -130,7 +131,52 @@ pub(super) const PRIVATE: &str = "the name resolves to no address of the public 
 
 #[cfg(test)]
 mod tests {
-    use super::is_public;
+    use std::sync::Mutex;
+
+    use ureq::unversioned::transport::NextTimeout;
+
+    use super::*;
+
+    /// A name server that answers otherwise each time.
+    #[derive(Debug)]
+    struct Changing(Mutex<Vec<Vec<&'static str>>>);
+
+    impl Resolver for Changing {
+        fn resolve(&self, _: &Uri, _: &Config, _: NextTimeout) -> Result<ResolvedSocketAddrs, Error> {
+            let answer = self.0.lock().expect("unpoisoned").remove(0);
+            let mut found = self.empty();
+            for address in answer {
+                found.push((address.parse::<IpAddr>().expect("an address"), 443).into());
+            }
+            Ok(found)
+        }
+    }
+
+    #[test]
+    fn each_answer_of_the_name_server_is_judged_anew() {
+        let answers = vec![
+            vec!["8.8.8.8"],
+            vec!["169.254.169.254"],
+            vec!["127.0.0.1", "1.1.1.1", "::1"],
+            vec!["::ffff:10.0.0.1", "fd00::1", "100.64.0.1", "0.0.0.0", "::"],
+            vec![],
+        ];
+        let resolver = Addresses::new(Changing(Mutex::new(answers)), true);
+        let resolve = |host: &str| {
+            let uri: Uri = format!("https://{host}/").parse().expect("a URL");
+            match resolver.resolve(&uri, &Config::default(), NextTimeout::default()) {
+                Ok(found) => found.iter().map(|address| address.ip().to_string()).collect(),
+                Err(error) => vec![error.to_string()],
+            }
+        };
+        assert_eq!(resolve("siem.example.com"), ["8.8.8.8"]);
+        // It is not asked for again at once: what was judged is what is connected to.
+        assert_eq!(resolve("siem.example.com"), ["8.8.8.8"]);
+        assert!(resolve("siem.example.com:444")[0].contains(PRIVATE));
+        assert_eq!(resolve("siem.example.com"), ["1.1.1.1"]);
+        assert!(resolve("siem.example.com:444")[0].contains(PRIVATE));
+        assert!(resolve("siem.example.com:444")[0].contains(PRIVATE));
+    }
 
     #[test]
     fn special_addresses_are_not_public_in_any_spelling() {

@@ -1,5 +1,6 @@
 //! What an answer says became of a batch.
 
+use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use time::OffsetDateTime;
@@ -9,7 +10,6 @@ use ureq::http::HeaderMap;
 use crate::sink::{Delivery, Problem};
 
 /// The answer of a target.
-#[derive(Debug)]
 pub(in crate::sink) struct Answer {
     pub(in crate::sink) status: u16,
     headers: HeaderMap,
@@ -36,18 +36,37 @@ impl Answer {
         let millis = |name| Some(Duration::from_millis(self.header(name)?.trim().parse().ok()?));
         let seconds = |name| Some(Duration::from_secs(self.header(name)?.trim().parse().ok()?));
         let date = || {
-            let date = OffsetDateTime::parse(self.header("retry-after")?.trim(), &Rfc2822).ok()?;
-            Some(
-                SystemTime::from(date)
-                    .duration_since(SystemTime::now())
-                    .unwrap_or_default(),
-            )
+            let date = self.time("retry-after")?;
+            Some(date.duration_since(SystemTime::now()).unwrap_or_default())
         };
         millis("x-ms-retry-after-ms")
             .or_else(|| millis("retry-after-ms"))
             .or_else(|| millis("x-amz-retry-after"))
             .or_else(|| seconds("retry-after"))
             .or_else(date)
+    }
+
+    /// The target's clock.
+    #[cfg(feature = "cloudwatch")]
+    pub(in crate::sink) fn date(&self) -> Option<SystemTime> {
+        self.time("date")
+    }
+
+    /// A header that is a time (RFC 9110 §5.6.7).
+    fn time(&self, name: &str) -> Option<SystemTime> {
+        let time = OffsetDateTime::parse(self.header(name)?.trim(), &Rfc2822).ok()?;
+        Some(SystemTime::from(time))
+    }
+
+    /// Whether it gives what it was asked for, a token say. What else it says may hold a secret, and is told to nobody.
+    #[cfg(feature = "cloud")]
+    pub(in crate::sink) fn gives(&self, who: &str) -> Result<(), Delivery> {
+        let what = format!("{who} answers HTTP {}", self.status);
+        match self.status {
+            200..=299 => Ok(()),
+            408 | 429 | 500.. => Err(retry(what)),
+            _ => Err(hold(what)),
+        }
     }
 
     /// What the status says, where the target has no rules of its own.
@@ -64,6 +83,15 @@ impl Answer {
             // No credentials, no permission, no such target, a redirect: nothing of the batch.
             _ => Delivery::Hold { problem },
         }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // It may hold a token.
+        f.debug_struct("Answer")
+            .field("status", &self.status)
+            .finish_non_exhaustive()
     }
 }
 

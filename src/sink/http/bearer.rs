@@ -5,7 +5,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use zeroize::Zeroizing;
 
-use super::{Answer, Client, Lease, Request};
+use super::lease::check_credential;
+use super::{Answer, Client, Lease};
 use crate::json::{JsonError, Kind, Reader};
 use crate::sink::Delivery;
 
@@ -34,11 +35,7 @@ impl Token {
     /// The answer of a token endpoint (RFC 6749 §5.1), as Microsoft and Google give it. What it says may hold a secret, and
     /// is told to nobody.
     pub(in crate::sink) fn read(answer: &Answer, endpoint: &str) -> Result<Self, Delivery> {
-        match answer.status {
-            200 => {}
-            status @ (408 | 429 | 500..) => return Err(Delivery::retry(format!("{endpoint} answers HTTP {status}"))),
-            status => return Err(Delivery::hold(format!("{endpoint} answers HTTP {status}"))),
-        }
+        answer.gives(endpoint)?;
         let (mut text, mut expires_in, mut expires_on) = (None, None, None);
         let read = Reader::new(&answer.body, DEPTH_MAX).and_then(|mut reader| {
             reader.object::<JsonError>(|key, value| match key {
@@ -79,33 +76,30 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Sends a request with a token; where that is refused, once more with a new one.
-pub(in crate::sink) fn send_with_token(
+/// Posts a JSON text with a token; where that is refused, once more with a new one.
+pub(in crate::sink) fn post_with_token(
     client: &mut Client,
     lease: &mut Lease<Token>,
-    request: &Request<'_>,
+    url: &str,
+    text: &[u8],
     mut renew: impl FnMut() -> Result<Token, Delivery>,
 ) -> Result<Answer, Delivery> {
-    let mut send = |lease: &mut Lease<Token>| {
+    let mut post = |lease: &mut Lease<Token>| {
         let token = lease.get(SystemTime::now(), || {
             let token = renew()?;
+            check_credential(&token.text)?;
             let ends = token.ends;
             Ok((token, ends))
         })?;
         let value = Zeroizing::new(format!("Bearer {}", *token.text));
-        let mut headers = request.headers.to_vec();
-        headers.push(("authorization", &value));
-        client.send(&Request {
-            headers: &headers,
-            ..*request
-        })
+        client.post_json(url, &[("authorization", &value)], text)
     };
-    let answer = send(lease)?;
+    let answer = post(lease)?;
     if answer.status != 401 {
         return Ok(answer);
     }
     lease.forget();
-    send(lease)
+    post(lease)
 }
 
 const DEPTH_MAX: usize = 8;

@@ -4,24 +4,26 @@ use std::io::Read;
 
 use ureq::config::Config;
 use ureq::tls::{TlsConfig, TlsProvider};
-use ureq::unversioned::transport::DefaultConnector;
-use ureq::{Agent, Proxy};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{ConnectProxyConnector, Connector, RustlsConnector, TcpConnector};
+use ureq::{Agent, Proxy, ProxyProtocol};
 
 use super::addresses::{Addresses, PRIVATE};
 use super::answer::{Answer, hold, retry};
+use super::early::{EarlyAnswers, Unheard};
 use super::options::HttpOptions;
 use crate::error::{Error, Result};
-use crate::sink::Delivery;
+use crate::sink::{Delivery, Problem};
 
 /// Speaks HTTP to one target. Its connections stay open.
 #[derive(Debug)]
 pub(in crate::sink) struct Client {
     options: HttpOptions,
     agent: Option<Agent>,
+    unheard: Unheard,
 }
 
 /// A request with a body.
-#[derive(Debug)]
 pub(in crate::sink) struct Request<'a> {
     pub(in crate::sink) method: &'static str,
     pub(in crate::sink) url: &'a str,
@@ -32,7 +34,11 @@ pub(in crate::sink) struct Request<'a> {
 
 impl Client {
     pub(in crate::sink) fn new(options: HttpOptions) -> Self {
-        Self { options, agent: None }
+        Self {
+            options,
+            agent: None,
+            unheard: Unheard::default(),
+        }
     }
 
     /// Begins anew with the next request: certificates and secrets are read again.
@@ -48,7 +54,7 @@ impl Client {
     pub(in crate::sink) fn send(&mut self, request: &Request<'_>) -> Result<Answer, Delivery> {
         let agent = match &mut self.agent {
             Some(agent) => agent,
-            none => none.insert(agent(&self.options).map_err(|error| hold(error.to_string()))?),
+            none => none.insert(agent(&self.options, self.unheard.clone()).map_err(|error| hold(error.to_string()))?),
         };
         let mut http = ureq::http::Request::builder().method(request.method).uri(request.url);
         for (name, value) in request.headers {
@@ -57,21 +63,28 @@ impl Client {
         let http = http
             .body(request.body)
             .map_err(|_| hold("the URL or a header has a character that HTTP does not take"))?;
+        self.unheard.take();
         let answer = agent.run(http).and_then(|answer| {
             let (parts, body) = answer.into_parts();
             let mut text = Vec::new();
             body.into_reader().take(ANSWER_BYTES_MAX).read_to_end(&mut text)?;
             Ok(Answer::new(parts.status.as_u16(), parts.headers, text))
         });
-        answer.map_err(|error| {
-            // A connection of which the rest of the answer is not read is not used again.
-            self.forget();
-            unanswered(&error)
-        })
+        match answer {
+            Ok(answer) if self.unheard.take() && answer.status < 300 => {
+                Err(retry("the target answered before it had the request"))
+            }
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                // A connection of which the rest of the answer is not read is not used again.
+                self.forget();
+                Err(unanswered(&error))
+            }
+        }
     }
 }
 
-fn agent(options: &HttpOptions) -> Result<Agent> {
+fn agent(options: &HttpOptions, unheard: Unheard) -> Result<Agent> {
     let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
     let tls = TlsConfig::builder()
         .provider(TlsProvider::Rustls)
@@ -85,7 +98,7 @@ fn agent(options: &HttpOptions) -> Result<Agent> {
         .http_status_as_error(false)
         .max_redirects(0)
         .max_redirects_will_error(false)
-        .user_agent(options.user_agent.as_str())
+        .user_agent(options.agent_name()?)
         .accept_encoding("")
         .max_idle_age(IDLE_MAX)
         .timeout_resolve(step)
@@ -95,8 +108,13 @@ fn agent(options: &HttpOptions) -> Result<Agent> {
         .timeout_recv_response(step)
         .timeout_recv_body(step)
         .build();
-    let addresses = Addresses::new(options.refuses_private_addresses);
-    Ok(Agent::with_parts(config, DefaultConnector::default(), addresses))
+    let connector =
+        ().chain(ConnectProxyConnector::default())
+            .chain(TcpConnector::default())
+            .chain(EarlyAnswers(unheard))
+            .chain(RustlsConnector::default());
+    let addresses = Addresses::new(DefaultResolver::default(), options.refuses_private_addresses);
+    Ok(Agent::with_parts(config, connector, addresses))
 }
 
 fn proxy(options: &HttpOptions) -> Result<Option<Proxy>> {
@@ -110,9 +128,10 @@ fn proxy(options: &HttpOptions) -> Result<Option<Proxy>> {
         ));
     }
     let url = url.get().map_err(wrong)?;
-    Proxy::new(&url)
-        .map(Some)
-        .map_err(|_| wrong("it is no URL of an HTTP proxy".into()))
+    match Proxy::new(&url) {
+        Ok(proxy) if matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) => Ok(Some(proxy)),
+        _ => Err(wrong("it is no URL of an HTTP proxy".into())),
+    }
 }
 
 /// What becomes of a batch whose request got no answer: in words that tell no secret.
@@ -126,23 +145,34 @@ fn unanswered(error: &ureq::Error) -> Delivery {
             None if error.to_string() == PRIVATE => hold(PRIVATE),
             None => retry(format!("the connection failed: {}", error.kind())),
         },
-        ureq::Error::BadUri(_) | ureq::Error::InvalidProxyUrl | ureq::Error::Tls(_) => {
+        ureq::Error::BadUri(_) | ureq::Error::Http(_) | ureq::Error::InvalidProxyUrl | ureq::Error::Tls(_) => {
             hold("the URL is none that can be reached")
         }
         _ => retry("the target does not speak HTTP as it should"),
     }
 }
 
-/// A certificate that is not trusted is not trusted the next time either.
+/// A certificate that is not trusted is not trusted the next time either. What it says of itself is the target's word.
 fn untrusted(error: &rustls::Error) -> Delivery {
-    match error {
-        rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_) => hold(format!("TLS: {error}")),
-        _ => retry(format!("TLS: {error}")),
-    }
+    use rustls::CertificateError::{Expired, ExpiredContext, NotValidForName, NotValidForNameContext};
+    use rustls::CertificateError::{Revoked, UnknownIssuer};
+
+    let what = match error {
+        rustls::Error::InvalidCertificate(error) => match error {
+            NotValidForName | NotValidForNameContext { .. } => "the certificate is not one of this name",
+            Expired | ExpiredContext { .. } => "the certificate has expired",
+            UnknownIssuer => "the certificate is of an authority that is not trusted",
+            Revoked => "the certificate is revoked",
+            _ => "the certificate is not trusted",
+        },
+        rustls::Error::AlertReceived(_) => "the target refuses the connection",
+        _ => return Delivery::retry(Problem::new("TLS: it fails").with_answer(error.to_string())),
+    };
+    Delivery::hold(Problem::new(format!("TLS: {what}")).with_answer(error.to_string()))
 }
 
-/// More of an answer is not read.
-const ANSWER_BYTES_MAX: u64 = 256 * 1024;
+/// More of an answer is not read: a thousand entries that are refused, each with its reason, are less.
+const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A connection that was idle for so long is not used again: load balancers close them unseen after a minute.
 const IDLE_MAX: std::time::Duration = std::time::Duration::from_secs(45);

@@ -52,6 +52,13 @@ impl<T> Lease<T> {
     pub(in crate::sink) fn forget(&mut self) {
         self.0 = None;
     }
+
+    /// It is renewed the next time where delivery is held: who has mended the credentials need not wait for their end.
+    pub(in crate::sink) fn forget_if_held(&mut self, delivery: &Delivery) {
+        if matches!(delivery, Delivery::Hold { .. }) {
+            self.forget();
+        }
+    }
 }
 
 impl<T> Held<T> {
@@ -66,6 +73,16 @@ impl<T> Held<T> {
     fn renewed_at(mut self, renewed: SystemTime) -> Self {
         self.times = self.times.map(|times| Times { renewed, ..times });
         self
+    }
+}
+
+/// A credential that no header takes is not kept: the next one may be better.
+pub(in crate::sink) fn check_credential(text: &str) -> Result<(), Delivery> {
+    match !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        true => Ok(()),
+        false => Err(Delivery::hold(
+            "what was given as a credential is none: it is empty, or has a space or a control character",
+        )),
     }
 }
 

@@ -6,13 +6,15 @@ mod answer;
 #[cfg(feature = "token")]
 mod bearer;
 mod client;
-#[cfg(feature = "token")]
-mod encode;
+mod early;
 #[cfg(feature = "cloud")]
 mod lease;
 mod options;
-#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp"))]
+#[cfg(feature = "token")]
+mod percent;
+#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp", feature = "token"))]
 mod post;
+mod url;
 #[cfg(feature = "cloud")]
 mod variables;
 
@@ -20,18 +22,21 @@ mod variables;
 pub use bearer::Token;
 pub use options::{HttpOptions, PrivateKeyPem};
 
-#[cfg(any(feature = "splunk", feature = "otlp", feature = "cloud"))]
+#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp", feature = "cloud"))]
 pub(super) use answer::Answer;
 #[cfg(feature = "token")]
-pub(super) use bearer::send_with_token;
+pub(super) use bearer::post_with_token;
 pub(super) use client::Client;
 #[cfg(any(feature = "webhook", feature = "cloud"))]
 pub(super) use client::Request;
-#[cfg(feature = "token")]
-pub(super) use encode::{escaped_len, gzip, percent};
+#[cfg(feature = "cloudwatch")]
+pub(super) use lease::check_credential;
 #[cfg(feature = "cloud")]
 pub(super) use lease::{Lease, NEARBY_TIMEOUT, ask_host};
+#[cfg(feature = "token")]
+pub(super) use percent::percent;
 #[cfg(any(feature = "splunk", feature = "datadog"))]
 pub(super) use post::write_entry;
+pub(super) use url::Url;
 #[cfg(feature = "cloud")]
 pub(super) use variables::Variables;

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
+use ureq::http::HeaderValue;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, parse_pem};
 
 use crate::error::{Error, Result};
@@ -84,6 +85,16 @@ impl HttpOptions {
     pub(in crate::sink) fn refuse_private_addresses(mut self) -> Self {
         self.refuses_private_addresses = true;
         self
+    }
+
+    pub(super) fn agent_name(&self) -> Result<&str> {
+        match HeaderValue::from_str(&self.user_agent) {
+            Ok(_) => Ok(&self.user_agent),
+            Err(_) => Err(Error::configuration(
+                "user_agent",
+                "it has a character that HTTP does not take",
+            )),
+        }
     }
 
     /// The certificates as TLS takes them.

@@ -27,7 +27,7 @@ impl Client {
         headers.push(("content-type", "application/json"));
         let compressed = match text.len() < COMPRESSED_MIN {
             true => None,
-            false => compress(text),
+            false => gzip(text),
         };
         if compressed.is_some() {
             headers.push(("content-encoding", "gzip"));
@@ -42,7 +42,7 @@ impl Client {
 }
 
 /// A text as gzip (RFC 1952): fast rather than small. In memory nothing fails; if it does, the text goes as it is.
-fn compress(text: &[u8]) -> Option<Vec<u8>> {
+fn gzip(text: &[u8]) -> Option<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 4), Compression::fast());
     encoder.write_all(text).ok()?;
     encoder.finish().ok()

@@ -21,6 +21,11 @@ impl Channel {
         Self { within, id: None }
     }
 
+    /// Another one is opened with the next batch.
+    pub(super) fn forget(&mut self) {
+        self.id = None;
+    }
+
     /// Its id. Of a new one it is asked first whether the token has acknowledgements at all: without them each batch would be
     /// taken, never confirmed and sent again.
     ///
@@ -59,7 +64,7 @@ impl Channel {
         let began = Instant::now();
         while !ids.is_empty() {
             if began.elapsed() >= self.within {
-                self.id = None;
+                self.forget();
                 break;
             }
             std::thread::sleep(ASK_EVERY);
@@ -68,7 +73,7 @@ impl Channel {
                 continue;
             };
             if let Some(refusal) = refusal(&answer) {
-                self.id = None;
+                self.forget();
                 return Err(refusal);
             }
             if answer.status == 200 {

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use self::acknowledgement::Channel;
 use self::event::{AROUND, write_events};
-use super::http::{Client, HttpOptions};
+use super::http::{Client, HttpOptions, Url};
 use super::{Batch, Delivery, Limits, Message, Secret, Sink};
 
 /// Sends messages to the HTTP Event Collector (HEC) of Splunk, to its event endpoint.
@@ -64,7 +64,7 @@ use super::{Batch, Delivery, Limits, Message, Secret, Sink};
 /// ```
 #[derive(Debug)]
 pub struct Splunk {
-    url: String,
+    url: Url,
     token: Secret,
     metadata: BTreeMap<&'static str, String>,
     fields: BTreeMap<String, String>,
@@ -79,7 +79,7 @@ impl Splunk {
     pub fn new(url: impl Into<String>, token: impl Into<Secret>) -> Self {
         let metadata = [("source", "indelible"), ("sourcetype", "indelible:audit")];
         Self {
-            url: url.into().trim_end_matches('/').to_owned(),
+            url: Url::new(url.into().trim_end_matches('/')),
             token: token.into(),
             metadata: metadata.map(|(key, value)| (key, value.to_owned())).into(),
             fields: BTreeMap::new(),
@@ -138,7 +138,7 @@ impl Splunk {
     /// Sends one request, and gives the id under which Splunk tells what became of it, where it has one.
     fn post(&mut self, messages: &[Message], headers: &[(&str, &str)]) -> Result<Option<u64>, Delivery> {
         write_events(&mut self.body, messages, &self.metadata, &self.fields);
-        let url = format!("{}/services/collector/event", self.url);
+        let url = format!("{}/services/collector/event", &*self.url);
         let answer = self.client.post_json(&url, headers, &self.body)?;
         answer::taken(&answer, messages.len(), self.channel.is_some())
     }
@@ -150,6 +150,12 @@ impl Splunk {
         while let Some(rest) = messages.get(start..).filter(|rest| !rest.is_empty()) {
             let end = start + limits.prefix(rest, |message| self.size_of(message));
             match self.post(messages.get(start..end).unwrap_or_default(), headers) {
+                // It was restarted, or there are several that count for themselves: which of the two requests would be
+                // confirmed?
+                Ok(Some(id)) if sent.iter().any(|(other, _)| *other == id) => {
+                    self.channel.iter_mut().for_each(Channel::forget);
+                    return Err(Delivery::retry("Splunk gave the same id to two requests"));
+                }
                 Ok(Some(id)) => sent.push((id, start..end)),
                 Ok(None) => failed = Some(Delivery::retry("Splunk gave no id to ask for")),
                 Err(delivery) => failed = Some(delivery),
@@ -168,7 +174,7 @@ impl Splunk {
             return Ok(());
         };
         let ids = sent.iter().map(|(id, _)| *id).collect();
-        let url = format!("{}/services/collector/ack", self.url);
+        let url = format!("{}/services/collector/ack", &*self.url);
         let open = channel.wait(ids, |body| self.client.post_json(&url, headers, body));
         let is_open = |id: &u64| open.as_ref().map_or(true, |open| open.contains(id));
         let unconfirmed = sent.iter().filter(|(id, _)| is_open(id));
@@ -205,7 +211,7 @@ impl Sink for Splunk {
         let delivered = match &mut self.channel {
             None => self.post(batch.messages, &[authorization]).map(|_| ()),
             Some(channel) => {
-                let url = format!("{}/services/collector/ack", self.url);
+                let url = format!("{}/services/collector/ack", &*self.url);
                 let client = &mut self.client;
                 let opened = channel.open(|id, body| client.post_json(&url, &[authorization, (CHANNEL, id)], body));
                 opened.and_then(|id| self.deliver_acknowledged(batch.messages, &[authorization, (CHANNEL, &id)]))

@@ -6,9 +6,11 @@ mod clouds;
 mod datadog;
 mod delivering;
 mod erasing;
-#[cfg(any(feature = "webhook", feature = "splunk", feature = "datadog", feature = "otlp"))]
+#[cfg(feature = "http")]
 mod faults;
 mod finishing;
+#[cfg(feature = "http")]
+mod hostile;
 #[cfg(all(feature = "webhook", feature = "syslog"))]
 mod kills;
 mod misbehaving;
@@ -16,13 +18,7 @@ mod misbehaving;
 mod otlp;
 #[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp"))]
 mod peers;
-#[cfg(any(
-    feature = "webhook",
-    feature = "splunk",
-    feature = "datadog",
-    feature = "otlp",
-    feature = "cloud"
-))]
+#[cfg(feature = "http")]
 mod receiver;
 mod remembering;
 mod ship;
@@ -30,6 +26,8 @@ mod ship;
 mod splunk;
 #[cfg(feature = "syslog")]
 mod syslog;
+#[cfg(feature = "http")]
+mod targets;
 mod troubles;
 #[cfg(feature = "webhook")]
 mod webhook;

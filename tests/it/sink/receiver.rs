@@ -44,6 +44,11 @@ impl Request {
         text
     }
 
+    /// How many bytes the body has on the wire.
+    pub(crate) fn wire_bytes(&self) -> usize {
+        self.body.len()
+    }
+
     pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.text()).expect("JSON")
     }
@@ -63,6 +68,8 @@ pub(crate) enum Reply {
     Hang(Duration),
     /// Answers 200 with a body that never ends.
     Endless,
+    /// Begins so, and then says a byte every 20 ms, for ever.
+    Drip(&'static str),
 }
 
 impl Reply {
@@ -99,6 +106,8 @@ pub(crate) struct Receiver {
     requests: Arc<Mutex<Vec<Request>>>,
     /// So many connections are closed before anything is read.
     refused: Arc<AtomicUsize>,
+    /// A longer body is not read.
+    body_bytes_max: Arc<AtomicUsize>,
 }
 
 impl Receiver {
@@ -128,6 +137,7 @@ impl Receiver {
             script: Arc::new(Mutex::new(script)),
             requests: Arc::default(),
             refused: Arc::default(),
+            body_bytes_max: Arc::new(AtomicUsize::new(usize::MAX)),
         };
         let serving = receiver.clone();
         std::thread::spawn(move || {
@@ -137,6 +147,8 @@ impl Receiver {
                     serving.refused.store(left - 1, Ordering::SeqCst);
                     continue;
                 }
+                // What is said last goes out before the connection is closed.
+                stream.set_nodelay(true).expect("an option");
                 let (serving, tls) = (serving.clone(), tls.clone());
                 std::thread::spawn(move || match tls {
                     None => serving.serve(stream),
@@ -159,6 +171,11 @@ impl Receiver {
         self.refused.store(connections, Ordering::SeqCst);
     }
 
+    /// Answers 413 to a longer body once it has the headers, and closes the connection without reading it.
+    pub(crate) fn refuse_bodies_over(&self, bytes: usize) {
+        self.body_bytes_max.store(bytes, Ordering::SeqCst);
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://127.0.0.1:{}{path}", self.port)
     }
@@ -173,7 +190,15 @@ impl Receiver {
 
     fn serve(&self, stream: impl Read + Write) -> io::Result<()> {
         let mut stream = BufReader::new(stream);
-        while let Some(request) = read_request(&mut stream)? {
+        while let Some(mut request) = read_head(&mut stream)? {
+            let length = request.header("content-length");
+            let length = length.map_or(0, |value| value.parse().expect("a length"));
+            if length > self.body_bytes_max.load(Ordering::SeqCst) {
+                let answer = "HTTP/1.1 413 Said\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                return stream.get_mut().write_all(answer.as_bytes());
+            }
+            request.body.resize(length, 0);
+            stream.read_exact(&mut request.body)?;
             let reply = {
                 let mut script = self.script.lock().expect("unpoisoned");
                 script(&request)
@@ -194,6 +219,14 @@ impl Receiver {
                     std::thread::sleep(time);
                     return Ok(());
                 }
+                Reply::Drip(beginning) => {
+                    write!(out, "{beginning}")?;
+                    loop {
+                        write!(out, "a")?;
+                        out.flush()?;
+                        std::thread::sleep(Duration::from_millis(20));
+                    }
+                }
                 Reply::Endless => {
                     write!(out, "HTTP/1.1 200 Said\r\ntransfer-encoding: chunked\r\n\r\n")?;
                     loop {
@@ -212,8 +245,8 @@ fn any_port() -> TcpListener {
     TcpListener::bind("127.0.0.1:0").expect("a port")
 }
 
-/// The next request of a connection; `None` at its end.
-fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
+/// The next request of a connection, without its body; `None` at its end.
+fn read_head(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
     let mut line = String::new();
     if stream.read_line(&mut line)? == 0 {
         return Ok(None);
@@ -229,15 +262,11 @@ fn read_request(stream: &mut impl BufRead) -> io::Result<Option<Request>> {
         };
         headers.push((name.to_lowercase(), value.trim().to_owned()));
     }
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length = length.map_or(0, |(_, value)| value.parse().expect("a length"));
-    let mut body = vec![0; length];
-    stream.read_exact(&mut body)?;
     Ok(Some(Request {
         method,
         path,
         headers,
-        body,
+        body: Vec::new(),
     }))
 }
 

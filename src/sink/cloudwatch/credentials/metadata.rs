@@ -17,7 +17,8 @@ use crate::sink::http::{Answer, Client, Request, Variables};
 pub(super) fn of_container(variables: &Variables, client: &mut Client) -> Result<Option<AwsKeys>, Delivery> {
     let relative = variables.get("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI");
     let url = match (relative, variables.get("AWS_CONTAINER_CREDENTIALS_FULL_URI")) {
-        (Some(path), _) => format!("http://169.254.170.2{path}"),
+        (Some(path), _) if path.starts_with('/') => format!("http://169.254.170.2{path}"),
+        (Some(_), _) => return Err(hold("AWS_CONTAINER_CREDENTIALS_RELATIVE_URI is no path")),
         (None, Some(url)) if is_safe(&url) => url,
         (None, Some(_)) => {
             return Err(hold(
@@ -61,18 +62,18 @@ pub(super) fn of_instance(variables: &Variables, client: &mut Client) -> Result<
     let token = Zeroizing::new(String::from_utf8_lossy(&token.body).trim().to_owned());
     let token = [("x-aws-ec2-metadata-token", token.as_str())];
     let roles = format!("{host}/latest/meta-data/iam/security-credentials/");
-    let role = match client.send(&Request {
+    let answer = client.send(&Request {
         method: "GET",
         url: &roles,
         headers: &token,
         body: b"",
-    })? {
-        answer if answer.status == 404 => return Ok(None),
-        answer => String::from_utf8_lossy(&checked(answer, service)?.body)
-            .trim()
-            .to_owned(),
-    };
-    let role = role.lines().next().unwrap_or_default();
+    })?;
+    if answer.status == 404 {
+        return Ok(None);
+    }
+    answer.gives(service)?;
+    let role = String::from_utf8_lossy(&answer.body);
+    let role = role.lines().next().unwrap_or_default().trim();
     if role.is_empty() {
         return Ok(None);
     }
@@ -82,21 +83,25 @@ pub(super) fn of_instance(variables: &Variables, client: &mut Client) -> Result<
 
 /// Whether credentials may be asked for there: over TLS, or of this host, ECS or EKS.
 fn is_safe(url: &str) -> bool {
-    if url.starts_with("https://") {
-        return true;
-    }
-    let Some(rest) = url.strip_prefix("http://") else {
+    let Some((scheme, rest)) = url.split_once("://") else {
         return false;
     };
     let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    // With a user's name before it, the host is another one than it seems.
+    if authority.contains('@') {
+        return false;
+    }
     let host = match authority.strip_prefix('[') {
         Some(host) => host.split(']').next(),
         None => authority.split(':').next(),
     };
-    let Some(Ok(host)) = host.map(str::parse::<std::net::IpAddr>) else {
-        return authority.split(':').next() == Some("localhost");
-    };
-    host.is_loopback() || ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"].contains(&host.to_string().as_str())
+    let host = host.unwrap_or_default();
+    let is_near = |address: std::net::IpAddr| address.is_loopback() || AGENTS.contains(&address.to_string().as_str());
+    match scheme {
+        "https" => true,
+        "http" => host == "localhost" || host.parse().is_ok_and(is_near),
+        _ => false,
+    }
 }
 
 fn ask(
@@ -112,17 +117,9 @@ fn ask(
         headers,
         body: b"",
     };
-    checked(client.send(&request)?, service)
-}
-
-/// What it answers may hold a secret, and is told to nobody.
-fn checked(answer: Answer, service: &str) -> Result<Answer, Delivery> {
-    let what = format!("{service} answers HTTP {}", answer.status);
-    match answer.status {
-        200..=299 => Ok(answer),
-        429 | 500.. => Err(Delivery::retry(what)),
-        _ => Err(hold(what)),
-    }
+    let answer = client.send(&request)?;
+    answer.gives(service)?;
+    Ok(answer)
 }
 
 fn read(answer: &Answer, service: &str) -> Result<AwsKeys, Delivery> {
@@ -152,3 +149,6 @@ fn read(answer: &Answer, service: &str) -> Result<AwsKeys, Delivery> {
         _ => Ok(keys),
     }
 }
+
+/// Who gives credentials to containers: of ECS, and of EKS.
+const AGENTS: [&str; 3] = ["169.254.170.2", "169.254.170.23", "fd00:ec2::23"];

@@ -16,7 +16,7 @@ fn of_token(token: &'static str) -> AzureCredentials {
     AzureCredentials::from_fn(move || Ok(Token::new(token)))
 }
 
-pub(super) fn sink(url: &str, credentials: AzureCredentials) -> AzureMonitor {
+pub(crate) fn sink(url: &str, credentials: AzureCredentials) -> AzureMonitor {
     AzureMonitor::new(url, RULE, "Custom-Audit_CL", credentials)
         .http(HttpOptions::new().timeout(Duration::from_millis(500)))
 }
@@ -31,8 +31,8 @@ fn text(row: &Value) -> String {
 }
 
 /// The records of a request.
-pub(super) fn records(request: &Request) -> Vec<Value> {
-    let rows: Vec<Value> = serde_json::from_slice(&unzipped(request)).expect("rows");
+pub(crate) fn records(request: &Request) -> Vec<Value> {
+    let rows: Vec<Value> = serde_json::from_str(&request.text()).expect("rows");
     rows.iter()
         .map(|row| serde_json::from_str(&text(row)).expect("JSON"))
         .collect()
@@ -143,7 +143,7 @@ fn what_is_misconfigured_holds_and_what_is_too_large_is_halved() {
         assert_eq!((state(&log).rejected, state(&log).position), (0, 0));
     }
     for status in [404, 413] {
-        let receiver = Receiver::answering(move |request| match unzipped(request).len() {
+        let receiver = Receiver::answering(move |request| match request.text().len() {
             ..=300_000 => Reply::status(204),
             _ => Reply::status(status),
         });

@@ -16,7 +16,7 @@ fn of_token(token: &'static str) -> GoogleCredentials {
     GoogleCredentials::from_fn(move || Ok(Token::new(token)))
 }
 
-pub(super) fn sink(url: &str, credentials: GoogleCredentials) -> GoogleLogging {
+pub(crate) fn sink(url: &str, credentials: GoogleCredentials) -> GoogleLogging {
     GoogleLogging::new("my-project", "auth/audit")
         .credentials(credentials)
         .endpoint(url)
@@ -33,8 +33,8 @@ fn good() -> Reply {
 }
 
 /// The records of a request.
-pub(super) fn records(request: &Request) -> Vec<Value> {
-    let body: Value = serde_json::from_slice(&unzipped(request)).expect("JSON");
+pub(crate) fn records(request: &Request) -> Vec<Value> {
+    let body: Value = serde_json::from_str(&request.text()).expect("JSON");
     let entries = body["entries"].as_array().expect("entries").iter();
     entries.map(|entry| entry["jsonPayload"].clone()).collect()
 }
@@ -188,6 +188,30 @@ fn entries_that_fail_for_a_while_are_written_again_and_no_others() {
     assert_eq!(seqs(1)[..2], [json!(1), json!(3)]);
     assert_eq!(state(&log).rejected, 0);
     assert_eq!(requests.len(), 2);
+}
+
+#[test]
+fn an_error_that_names_no_entry_of_the_batch_takes_nothing() {
+    let scene = Scene::new();
+    let log = scene.open();
+    append(&log, 5);
+    // The first two are of no entry, the third says nothing of one.
+    let mut replies = in_turn([partial(6, &[999]), partial(3, &[7]), partial(0, &[2])], good());
+    let receiver = Receiver::answering(move |_| replies());
+    log.add_sink(Feed::new("siem", sink(&receiver.url(""), of_token("t"))).without_checkpoints())
+        .expect("added");
+    flush(&log);
+    let batches: Vec<_> = receiver
+        .requests()
+        .iter()
+        .map(|request| records(request).len())
+        .collect();
+    assert!(
+        batches[..3].iter().all(|count| *count >= 7) && batches[3] < 7,
+        "{batches:?}"
+    );
+    assert_eq!(records(&receiver.requests()[3])[0]["seq"], 2);
+    assert_eq!(state(&log).rejected, 0);
 }
 
 #[test]

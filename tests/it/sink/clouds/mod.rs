@@ -3,15 +3,13 @@
 #[cfg(feature = "cloudwatch")]
 mod aws_credentials;
 #[cfg(feature = "azure")]
-mod azure;
+pub(crate) mod azure;
 #[cfg(feature = "cloudwatch")]
 mod cloudwatch;
-mod faults;
 #[cfg(feature = "google")]
-mod google;
+pub(crate) mod google;
 mod peer;
-
-use std::sync::Arc;
+mod tokens;
 
 use serde_json::Value;
 
@@ -28,27 +26,6 @@ pub(crate) fn open_for(scene: &Scene, sink: impl Sink) -> AuditLog {
 pub(crate) fn in_turn(replies: impl IntoIterator<Item = Reply>, last: Reply) -> impl FnMut() -> Reply + Send {
     let mut replies: std::collections::VecDeque<_> = replies.into_iter().collect();
     move || replies.pop_front().unwrap_or_else(|| last.clone())
-}
-
-/// The body of a request, unpacked.
-#[cfg(feature = "token")]
-pub(crate) fn unzipped(request: &super::receiver::Request) -> Vec<u8> {
-    assert_eq!(request.header("content-encoding"), Some("gzip"));
-    request.text().into_bytes()
-}
-
-/// A certificate for a name, as a server and its authority.
-pub(crate) fn certificate(name: &str) -> (String, Arc<rustls::ServerConfig>) {
-    let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let server = rustls::ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .expect("versions")
-        .with_no_client_auth()
-        .with_single_cert(vec![made.cert.der().clone()], key)
-        .expect("a server");
-    (made.cert.pem(), Arc::new(server))
 }
 
 /// Variables of an environment.
