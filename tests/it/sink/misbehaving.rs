@@ -81,28 +81,34 @@ fn a_store_that_cannot_be_read_now_and_then_hides_nothing() {
             std::thread::sleep(Duration::from_millis(1));
             Delivery::Delivered
         });
-        // Many small segments are read one by one.
-        let store = Hooked::new(FileStore::new(scene.folder()).segment_size(4_000), &hooks);
+        // Each commit is read by itself.
+        let store = Hooked::new(FileStore::new(scene.folder()).segment_size(1), &hooks);
         let log = scene.builder().open(store).expect("opens");
-        append(&log, 400);
-        hooks.spoil_reads([bad, BadRead::Goes, BadRead::Goes, bad].repeat(10));
-        log.add_sink(Feed::new("siem", Few(target.clone()))).expect("added");
-        eventually("it has read all the same", || {
-            let _ = log.resume_sink("siem");
-            !hooks.has_bad_reads()
-        });
+        for group in 0..160 {
+            let users = group * 5..group * 5 + 5;
+            let tickets: Vec<_> = users.map(|user| log.submit(login(user)).expect("room")).collect();
+            tickets
+                .into_iter()
+                .for_each(|ticket| _ = ticket.wait().expect("recorded"));
+        }
+        // Far enough apart that one is in the midst of what is read ahead.
+        let mut reads = vec![BadRead::Goes; 160];
+        reads.iter_mut().step_by(75).for_each(|read| *read = bad);
+        hooks.spoil_reads(reads);
+        log.add_sink(Feed::new("siem", Many(target.clone()))).expect("added");
         flush(&log);
+        assert!(!hooks.has_bad_reads(), "too little was read");
         assert_complete(&target, &log);
     }
 }
 
-/// A target that takes forty at a time.
+/// A target that takes three hundred at a time: then as many are read meanwhile.
 #[derive(Debug)]
-struct Few(Target);
+struct Many(Target);
 
-impl Sink for Few {
+impl Sink for Many {
     fn limits(&self) -> Limits {
-        Limits::new(40, 1_000_000)
+        Limits::new(300, 1_000_000)
     }
 
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {

@@ -209,8 +209,14 @@ fn a_sink_from_now_on_goes_on_where_it_was() {
     log.close(SOON).expect("closes");
     let before = target.seqs();
     assert!(before[0] == 3 && before.len() < 5, "{before:?}");
-    // A flush right after the opening waits until its position is read.
     let log = open_from_now_on(&scene, &target);
+    flush(&log);
+    log.pause_sink("siem").expect("pauses");
+    append(&log, 10);
+    log.remove_sink("siem", SOON).expect("removed");
+    // A flush right after the beginning waits until its position is read.
+    let feed = Feed::new("siem", target.clone()).from_now_on();
+    log.add_sink(feed).expect("added");
     flush(&log);
     let size = log.checkpoint().expect("a checkpoint").checkpoint().size();
     assert_eq!(target.seqs(), (3..size).collect::<Vec<_>>());
@@ -220,6 +226,9 @@ fn a_sink_from_now_on_goes_on_where_it_was() {
 fn a_purge_waits_for_a_sink_that_another_process_drives() {
     let (scene, target) = (Scene::new(), Target::new());
     open_from_now_on(&scene, &target).close(SOON).expect("closes");
+    let log = scene.open();
+    append(&log, 40);
+    log.close(SOON).expect("closes");
     let held = fs::File::open(position_file(&scene)).expect("the file");
     held.lock().expect("the lock");
     let log = open_from_now_on(&scene, &target);
