@@ -164,11 +164,13 @@ impl Feeds {
             .collect()
     }
 
-    /// The sinks that may have got a record from `seq` on, or are being given it.
+    /// The sinks that may have got a record from `seq` on, or are being given it. What another process that drives one has in
+    /// memory nobody here knows.
     pub(crate) fn that_may_have(&self, seq: u64, folder: Option<&Path>) -> Vec<String> {
+        let is_elsewhere = |name: &str| folder.is_some_and(|folder| position::is_driven(folder, name));
         let known = self.known(folder).into_iter();
         known
-            .filter(|(_, known)| known.had > seq)
+            .filter(|(name, known)| known.had > seq || !known.has_begun && is_elsewhere(name))
             .map(|(name, _)| name)
             .collect()
     }

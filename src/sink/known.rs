@@ -6,7 +6,8 @@ use super::state::Numbers;
 /// How far a sink has come, as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Known {
-    has_begun: bool,
+    /// It is known by itself, and not by its file alone.
+    pub(super) has_begun: bool,
     /// The first record that it may need still.
     pub(super) needs: u64,
     /// The first record that it was never given.

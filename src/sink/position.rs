@@ -118,6 +118,12 @@ pub(super) fn positions(folder: &Path) -> io::Result<Vec<(String, Saved)>> {
     Ok(positions)
 }
 
+/// Whether some process delivers for a sink now.
+pub(super) fn is_driven(folder: &Path, name: &str) -> bool {
+    let file = open_file(OpenOptions::new().read(true), &path(folder, name));
+    file.is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 /// The folder of what sinks remember, in that of a log (FORMAT §5).
 pub(super) fn sinks(folder: &Path) -> PathBuf {
     folder.join("sinks")

@@ -3,7 +3,8 @@
 use std::sync::mpsc;
 use std::time::Duration;
 
-use indelible::sink::{Batch, Delivery, Feed, Limits, Problem, Sink};
+use indelible::LogReader;
+use indelible::sink::{Batch, Delivery, Feed, Limits, Problem, Shipper, Sink};
 
 use super::troubles::rejected;
 use super::*;
@@ -183,4 +184,20 @@ fn what_a_cut_erasure_left_of_rejected_records_goes() {
     assert!(!sinks.join("siem.rejected.new").exists() && !sinks.join("gone.rejected.new").exists());
     log.erase_records([3..=3], "a request").expect("erased");
     assert!(!scene.holds(b"echo of a name"));
+}
+
+#[test]
+fn an_erasure_names_a_sink_that_another_process_drives() {
+    let (scene, target) = (Scene::new(), Target::answering(|_| Delivery::retry("down")));
+    let log = scene.open();
+    append(&log, 5);
+    let feed = Feed::new("siem", target);
+    let shipper = Shipper::start(LogReader::new(scene.store()), [feed]).expect("starts");
+    eventually("it has read", || shipper.states().expect("states")[0].retries > 0);
+    let erased = log.erase_personal_data([4..=4], "a request").expect("erased");
+    assert_eq!(erased.sinks, ["siem"]);
+    shipper.stop(SOON).expect("stops");
+    // It has got nothing, and nobody has it in memory.
+    let erased = log.erase_personal_data([5..=5], "a request").expect("erased");
+    assert_eq!(erased.sinks, [""; 0]);
 }

@@ -190,6 +190,32 @@ fn closing_does_not_wait_for_a_target_that_is_down() {
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
 }
 
+#[test]
+fn a_clock_that_jumps_loses_nothing_and_makes_no_lag() {
+    let (scene, clock, target) = (Scene::new(), crate::clock::Hand::new(), Target::new());
+    let feed = Feed::new("siem", target.clone());
+    let log = scene.builder().clock(clock.clone()).sink(feed);
+    let log = log.open(scene.store()).expect("opens");
+    for year in 0..4 {
+        append(&log, 5);
+        match year % 2 {
+            0 => clock.forward(Duration::from_secs(365 * 86_400)),
+            _ => clock.back(Duration::from_secs(2 * 365 * 86_400)),
+        }
+        flush(&log);
+        assert_eq!(state(&log).lag, Duration::ZERO);
+    }
+    target.answer(|_| Delivery::retry("down"));
+    append(&log, 1);
+    clock.back(Duration::from_secs(86_400));
+    eventually("it fails", || state(&log).retries > 1);
+    assert_eq!(state(&log).lag, Duration::ZERO);
+    target.mend();
+    log.resume_sink("siem").expect("tries again");
+    flush(&log);
+    assert_complete(&target, &log);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 
