@@ -185,6 +185,23 @@ fn private_addresses_are_refused_unless_they_are_allowed() {
 }
 
 #[test]
+fn a_header_of_ones_own_is_one_header() {
+    let receiver = Receiver::answering(|_| Reply::status(200));
+    for (name, value) in [
+        ("x-evil\r\nx-more", "1"),
+        ("x evil", "1"),
+        ("", "1"),
+        ("x-tenant", "acme\r\nx-evil: 1"),
+        ("x-tenant", "acme\r\n\r\nGET / HTTP/1.1"),
+    ] {
+        let scene = Scene::new();
+        let log = open(&scene, webhook(receiver.url("/")).header(name, value));
+        eventually("it is held", || state(&log).is_held);
+    }
+    assert!(receiver.requests().is_empty());
+}
+
+#[test]
 fn a_secret_that_is_none_holds_without_telling_it() {
     let scene = Scene::new();
     let receiver = Receiver::answering(|_| Reply::status(200));
