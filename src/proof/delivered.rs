@@ -46,12 +46,30 @@ impl DeliveredRecord {
     ///
     /// # Errors
     ///
-    /// [`DeliveredError`]: there is none, or it is not whole.
+    /// [`DeliveredError`]: there is none, there are several, or it is not whole.
     pub fn from_json(text: &[u8]) -> Result<Self, DeliveredError> {
+        let mut all = Self::all_from_json(text)?;
+        match (all.pop(), all.is_empty()) {
+            (Some(only), true) => only,
+            (Some(_), false) => Err(DeliveredError::Several),
+            (None, _) => Err(DeliveredError::NoRecord),
+        }
+    }
+
+    /// Finds the records in a JSON text that holds a list of events, as SIEMs export them: one of each event. There is at
+    /// least one.
+    ///
+    /// # Errors
+    ///
+    /// [`DeliveredError::Json`] and [`DeliveredError::NoRecord`]. What is wrong with a record stands in its place.
+    pub fn all_from_json(text: &[u8]) -> Result<Vec<Result<Self, DeliveredError>>, DeliveredError> {
         let mut reader = Reader::new(text, DEPTH_MAX).map_err(DeliveredError::Json)?;
         let found = find(&mut reader, STRINGS_MAX).map_err(DeliveredError::Json)?;
         reader.end().map_err(DeliveredError::Json)?;
-        found.ok_or(DeliveredError::NoRecord)?.delivered()
+        match found.is_empty() {
+            true => Err(DeliveredError::NoRecord),
+            false => Ok(found.into_iter().map(Parts::delivered).collect()),
+        }
     }
 
     /// The record.
@@ -75,6 +93,9 @@ pub enum DeliveredError {
     /// Nowhere in it is an object with `event`, `personal`, `prev`, `recorded_at` and `seq`.
     #[error("there is no record in it: an object with event, personal, prev, recorded_at and seq")]
     NoRecord,
+    /// It is a list with more than one.
+    #[error("there are several records in it")]
+    Several,
     /// What is there is no record.
     #[error("the record is not as the log has it: {0}")]
     Record(JsonError),
@@ -132,9 +153,9 @@ impl Parts {
     }
 }
 
-/// The first record in a value. Strings within it may hold JSON, so many one in the other.
-fn find(value: &mut Reader<'_>, strings: usize) -> Result<Option<Parts>, JsonError> {
-    let mut found = None;
+/// The first record in a value; of a list, that of each item. Strings within it may hold JSON, so many one in the other.
+fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Parts>, JsonError> {
+    let mut found = Vec::new();
     match value.kind()? {
         Kind::Object => {
             let mut parts = Parts::default();
@@ -145,7 +166,7 @@ fn find(value: &mut Reader<'_>, strings: usize) -> Result<Option<Parts>, JsonErr
                     if let Some(place) = parts.0.get_mut(at) {
                         *place = Some(part);
                     }
-                } else if found.is_none() {
+                } else if found.is_empty() {
                     found = find(value, strings)?;
                 } else {
                     value.skip()?;
@@ -153,19 +174,16 @@ fn find(value: &mut Reader<'_>, strings: usize) -> Result<Option<Parts>, JsonErr
                 Ok(())
             })?;
             if parts.is_record() {
-                return Ok(Some(parts));
+                return Ok(vec![parts]);
             }
             for part in parts.0.iter().flatten() {
-                if found.is_none() {
+                if found.is_empty() {
                     found = find(&mut Reader::new(part, DEPTH_MAX)?, strings)?;
                 }
             }
         }
         Kind::List => value.list::<JsonError>(|_, value| {
-            match &found {
-                None => found = find(value, strings)?,
-                Some(_) => value.skip()?,
-            }
+            found.extend(find(value, strings)?);
             Ok(())
         })?,
         Kind::String => {

@@ -22,7 +22,7 @@ use crate::verify;
 #[command(after_help = "Example:
   indelible check-event exported-from-the-siem.json --vkey \"$(cat audit.vkey)\"")]
 pub(crate) struct CheckEvent {
-    /// A file with one event as JSON, or with one on each line; - is standard input
+    /// A file with one event as JSON, a list of them, or one on each line; - is standard input
     #[arg(default_value = "-")]
     file: PathBuf,
 
@@ -39,27 +39,28 @@ pub(crate) fn run(arguments: &CheckEvent, output: &mut Output) -> Result<ExitCod
     for (line, event) in events(&text) {
         let place = line.map_or(String::new(), |line| format!(" line {line}"));
         let failed = |problem: &dyn Display| Failure::new(format!("{}{place}: {problem}", arguments.file.display()));
-        let problem = match DeliveredRecord::from_json(event) {
-            Ok(delivered) => {
-                let record = delivered.record();
-                let proof = delivered.proof().ok_or_else(|| failed(&NO_PROOF))?;
-                match verifier.verify_record(record, proof) {
-                    Ok(checkpoint) => {
-                        let (seq, origin, size) = (record.seq(), checkpoint.origin(), checkpoint.size());
-                        output.line(format_args!(
-                            "record {seq} is in the log {origin}, by the checkpoint of its first {size} records"
-                        ));
-                        continue;
+        for delivered in DeliveredRecord::all_from_json(event).map_err(|error| failed(&error))? {
+            let problem = match delivered {
+                Ok(delivered) => {
+                    let record = delivered.record();
+                    let proof = delivered.proof().ok_or_else(|| failed(&NO_PROOF))?;
+                    match verifier.verify_record(record, proof) {
+                        Ok(checkpoint) => {
+                            let (seq, origin, size) = (record.seq(), checkpoint.origin(), checkpoint.size());
+                            output.line(format_args!(
+                                "record {seq} is in the log {origin}, by the checkpoint of its first {size} records"
+                            ));
+                            continue;
+                        }
+                        Err(error) if error.is_of_another_key() => return Err(failed(&error)),
+                        Err(error) => format!("record {}: {error}", record.seq()),
                     }
-                    Err(error) if error.is_of_another_key() => return Err(failed(&error)),
-                    Err(error) => format!("record {}: {error}", record.seq()),
                 }
-            }
-            Err(error @ (DeliveredError::Json(_) | DeliveredError::NoRecord)) => return Err(failed(&error)),
-            Err(error) => error.to_string(),
-        };
-        complain(failed(&problem));
-        code = ExitCode::from(FOUND);
+                Err(error) => error.to_string(),
+            };
+            complain(failed(&problem));
+            code = ExitCode::from(FOUND);
+        }
     }
     Ok(code)
 }
@@ -82,8 +83,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Failure> {
         return read_file(path, BYTES_MAX);
     }
     let mut text = Vec::new();
-    std::io::stdin().lock().take(BYTES_MAX).read_to_end(&mut text)?;
-    Ok(text)
+    std::io::stdin().lock().take(BYTES_MAX + 1).read_to_end(&mut text)?;
+    match u64::try_from(text.len())? <= BYTES_MAX {
+        true => Ok(text),
+        false => Err(Failure::new(format!("standard input has more than {BYTES_MAX} bytes"))),
+    }
 }
 
 const NO_PROOF: &str = "the event was delivered without a proof: have the sink deliver with proofs, or look for the record \

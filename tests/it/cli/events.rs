@@ -81,6 +81,37 @@ fn a_changed_event_is_found_out() {
 }
 
 #[test]
+fn each_event_of_a_list_is_checked() {
+    let (folder, event) = delivered();
+    let vkey = folder.vkey();
+    let mut forged = event.clone();
+    forged["event"]["actor"]["id"] = "usr_mallory".into();
+    let elastic = |source: &Value| serde_json::json!({"_index": "audit", "_source": source});
+    let lists = |second: &Value| {
+        [
+            serde_json::json!([event, second]),
+            serde_json::json!([event.to_string(), second.to_string()]),
+            serde_json::json!({"took": 1, "hits": {"hits": [elastic(&event), elastic(second)]}}),
+            serde_json::json!([[event], [1, {"data": [second]}]]),
+        ]
+    };
+    for (whole, changed) in lists(&event).into_iter().zip(lists(&forged)) {
+        folder.write("events", whole.to_string());
+        let said = folder.good(&["check-event", "events", "--vkey", &vkey]);
+        assert_eq!(said.lines().count(), 2, "{said}");
+        for text in [changed.to_string(), format!("{event}\n{changed}\n")] {
+            folder.write("events", text);
+            let said = folder.bad(1, &["check-event", "events", "--vkey", &vkey]);
+            assert!(said.contains("was changed"), "{said}");
+        }
+    }
+    // The library says of a list that it is no record.
+    let list = serde_json::json!([event, forged]).to_string();
+    let several = indelible::proof::DeliveredRecord::from_json(list.as_bytes()).expect_err("two");
+    assert_eq!(several, indelible::proof::DeliveredError::Several);
+}
+
+#[test]
 fn what_cannot_be_checked_says_why() {
     let (folder, event) = delivered();
     let vkey = folder.vkey();
