@@ -18,7 +18,7 @@ fn of_token(token: &'static str) -> AzureCredentials {
 
 pub(crate) fn sink(url: &str, credentials: AzureCredentials) -> AzureMonitor {
     AzureMonitor::new(url, RULE, "Custom-Audit_CL", credentials)
-        .http(HttpOptions::new().timeout(Duration::from_millis(500)))
+        .http(HttpOptions::new().timeout(Duration::from_secs(30)))
 }
 
 /// The text of a row, from all its columns.

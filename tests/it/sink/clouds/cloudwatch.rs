@@ -20,7 +20,7 @@ pub(super) fn sink(url: String) -> CloudWatch {
     CloudWatch::new("us-east-1", "audit", "auth-service")
         .credentials(keys())
         .endpoint(url)
-        .http(HttpOptions::new().timeout(Duration::from_millis(500)))
+        .http(HttpOptions::new().timeout(Duration::from_secs(30)))
 }
 
 pub(super) fn good() -> Reply {

@@ -20,7 +20,7 @@ pub(crate) fn sink(url: &str, credentials: GoogleCredentials) -> GoogleLogging {
     GoogleLogging::new("my-project", "auth/audit")
         .credentials(credentials)
         .endpoint(url)
-        .http(HttpOptions::new().timeout(Duration::from_millis(500)))
+        .http(HttpOptions::new().timeout(Duration::from_secs(30)))
 }
 
 /// The key that the service knows.
