@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use indelible::sink::HttpOptions;
+
 use super::*;
 use crate::sink::receiver::{Receiver, Reply};
 
@@ -24,10 +26,8 @@ fn givers() -> Vec<Giver> {
             feed: |giver, target| {
                 let credentials = indelible::sink::AzureCredentials::client_secret("tenant", "client", "S3CRET");
                 let place = [("AZURE_AUTHORITY_HOST", giver.url(""))];
-                Feed::new(
-                    "siem",
-                    azure::sink(&target.url(""), credentials.variables(variables(place))),
-                )
+                let sink = azure::sink(&target.url(""), credentials.variables(variables(place)));
+                Feed::new("siem", sink.http(impatient()))
             },
             taken: || Reply::status(204),
             given: |_| Reply::status(200).body(TOKEN),
@@ -38,10 +38,8 @@ fn givers() -> Vec<Giver> {
             feed: |giver, target| {
                 let credentials = indelible::sink::AzureCredentials::managed_identity();
                 let place = [("AZURE_POD_IDENTITY_AUTHORITY_HOST", giver.url(""))];
-                Feed::new(
-                    "siem",
-                    azure::sink(&target.url(""), credentials.variables(variables(place))),
-                )
+                let sink = azure::sink(&target.url(""), credentials.variables(variables(place)));
+                Feed::new("siem", sink.http(impatient()))
             },
             taken: || Reply::status(204),
             given: |_| Reply::status(200).body(TOKEN),
@@ -52,10 +50,8 @@ fn givers() -> Vec<Giver> {
             feed: |giver, target| {
                 let credentials = indelible::sink::GoogleCredentials::metadata();
                 let place = [("GCE_METADATA_HOST", format!("127.0.0.1:{}", giver.port()))];
-                Feed::new(
-                    "siem",
-                    google::sink(&target.url(""), credentials.variables(variables(place))),
-                )
+                let sink = google::sink(&target.url(""), credentials.variables(variables(place)));
+                Feed::new("siem", sink.http(impatient()))
             },
             taken: || Reply::status(200).body("{}"),
             given: |_| Reply::status(200).body(TOKEN),
@@ -67,7 +63,8 @@ fn givers() -> Vec<Giver> {
                 let credentials = indelible::sink::AwsCredentials::container();
                 let place = [("AWS_CONTAINER_CREDENTIALS_FULL_URI", giver.url("/"))];
                 let credentials = credentials.variables(variables(place));
-                Feed::new("siem", cloudwatch::sink(target.url("")).credentials(credentials))
+                let sink = cloudwatch::sink(target.url("")).credentials(credentials);
+                Feed::new("siem", sink.http(impatient()))
             },
             taken: cloudwatch::good,
             given: |_| Reply::status(200).body(KEYS),
@@ -79,7 +76,8 @@ fn givers() -> Vec<Giver> {
                 let credentials = indelible::sink::AwsCredentials::instance();
                 let place = [("AWS_EC2_METADATA_SERVICE_ENDPOINT", giver.url(""))];
                 let credentials = credentials.variables(variables(place));
-                Feed::new("siem", cloudwatch::sink(target.url("")).credentials(credentials))
+                let sink = cloudwatch::sink(target.url("")).credentials(credentials);
+                Feed::new("siem", sink.http(impatient()))
             },
             taken: cloudwatch::good,
             given: |path| match path {
@@ -89,6 +87,11 @@ fn givers() -> Vec<Giver> {
             },
         },
     ]
+}
+
+/// What hangs is not waited for long.
+fn impatient() -> HttpOptions {
+    HttpOptions::new().timeout(Duration::from_millis(500))
 }
 
 const TOKEN: &str = r#"{"access_token":"T0KEN","expires_in":3599}"#;
