@@ -64,8 +64,8 @@ pub(super) fn begin(name: &str, first: First, host: &dyn Host) -> Result<Progres
 fn at(next: u64, host: &dyn Host) -> Position {
     let before = next.checked_sub(1).and_then(|seq| host.record(seq).ok());
     Position {
-        next,
         last: before.map(|record| (record.seq(), record.hash())),
+        ..Position::at(next)
     }
 }
 

@@ -72,8 +72,8 @@ mod tests {
 
     fn saved(next: u64, last: u64) -> Saved {
         Saved::Position(Position {
-            next,
             last: Some((last, Hash::of(b"record"))),
+            ..Position::at(next)
         })
     }
 

@@ -23,13 +23,23 @@ pub(super) struct Position {
     /// The last record that it has got, else one that it was not to get, and its hash: by it the log is known again. In a file
     /// it may be one that the target may still lose.
     pub(super) last: Option<(u64, Hash)>,
+    /// The first record after all that were sent, whatever became of them.
+    pub(super) given: u64,
 }
 
 impl Position {
+    /// That of a sink that begins there.
+    pub(super) fn at(next: u64) -> Self {
+        Self {
+            next,
+            ..Self::default()
+        }
+    }
+
     /// The first record that it was never given.
     pub(super) fn had(&self) -> u64 {
         let after_last = self.last.map_or(0, |(seq, _)| seq.saturating_add(1));
-        after_last.max(self.next)
+        after_last.max(self.next).max(self.given)
     }
 }
 
@@ -154,7 +164,9 @@ fn read(file: &File) -> io::Result<Option<(u64, Position)>> {
 
 /// A slot: one JSON object, spaces, the SHA-256 of both in hexadecimal, LF.
 fn print(saves: u64, position: &Position) -> [u8; SLOT] {
-    let mut text = b"{".to_vec();
+    let mut text = b"{\"given\":".to_vec();
+    json::unsigned(&mut text, position.given);
+    text.push(b',');
     if let Some((seq, hash)) = &position.last {
         text.extend_from_slice(b"\"hash\":\"");
         text.extend_from_slice(&hash.to_hex());
@@ -181,10 +193,11 @@ fn parse(slot: &[u8; SLOT]) -> Option<(u64, Position)> {
     if Hash::of(content).to_hex().as_slice() != hash.get(..64)? {
         return None;
     }
-    let (mut hash, mut last, mut next, mut saves) = (None, None, None, None);
+    let (mut given, mut hash, mut last, mut next, mut saves) = (0, None, None, None, None);
     let mut reader = Reader::new(content, json::DEPTH_MAX).ok()?;
     let entry = |key: &str, value: &mut Reader<'_>| {
         match key {
+            "given" => given = value.unsigned()?,
             "hash" => hash = value.string()?.parse().ok(),
             "last" => last = Some(value.unsigned()?),
             "next" => next = Some(value.unsigned()?),
@@ -195,7 +208,7 @@ fn parse(slot: &[u8; SLOT]) -> Option<(u64, Position)> {
     };
     reader.object::<JsonError>(entry).ok()?;
     let (next, last) = (next?, last.zip(hash));
-    Some((saves?, Position { next, last }))
+    Some((saves?, Position { next, last, given }))
 }
 
 const EXTENSION: &str = "position";

@@ -8,6 +8,7 @@ mod pausing;
 mod settle;
 
 use std::collections::VecDeque;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,10 +69,6 @@ pub(super) fn run(feed: Feed, host: Arc<dyn Host>, running: &Arc<Running>, first
 
 impl Worker {
     fn new(feed: Feed, host: Arc<dyn Host>, running: Arc<Running>, first: First) -> Self {
-        let position = Position {
-            next: first.next,
-            last: None,
-        };
         Self {
             troubles: Troubles::new(&feed.name),
             name: feed.name,
@@ -82,7 +79,7 @@ impl Worker {
             running,
             first,
             has_begun: false,
-            progress: Progress::at(position),
+            progress: Progress::at(Position::at(first.next)),
             intake: None,
             pending: VecDeque::new(),
             is_behind: false,
@@ -280,11 +277,14 @@ impl Worker {
     /// All before `next` is delivered or not to be delivered.
     fn move_to(&mut self, next: u64) {
         let unconfirmed = self.sink.unconfirmed();
-        let moved = self.progress.move_to(next, unconfirmed);
-        let progress = &self.progress;
+        let saved = self.progress.move_to(next, unconfirmed);
+        self.moved(saved);
+    }
+
+    fn moved(&self, saved: io::Result<()>) {
         self.running.count(|numbers| {
-            numbers.moved(progress);
-            if let Err(error) = moved {
+            numbers.moved(&self.progress);
+            if let Err(error) = saved {
                 numbers.last_error = Some(Problem::new(format!("the position cannot be saved: {error}")));
             }
         });

@@ -24,9 +24,17 @@ impl Worker {
     /// Delivers the next batch.
     pub(super) fn deliver(&mut self) -> Result<(), Failed> {
         let limits = self.limits();
-        let (sink, intake) = (&mut self.sink, self.intake.as_mut());
-        let count = sink.limits().prefix(&self.pending, |message| sink.size_of(message));
+        let count = self
+            .sink
+            .limits()
+            .prefix(&self.pending, |message| self.sink.size_of(message));
         let count = count.min(self.messages_max);
+        // Before it is sent: the target may have it, also where that fails or this process is killed.
+        if let Some(last) = self.pending.iter().take(count).rev().find_map(Message::seq) {
+            let saved = self.progress.give(last.saturating_add(1));
+            self.moved(saved);
+        }
+        let (sink, intake) = (&mut self.sink, self.intake.as_mut());
         let is_behind = self.is_behind && self.pending.len() - count < limits.0 / 2;
         let batch = Batch::new(self.pending.make_contiguous().get(..count).unwrap_or_default());
         self.running.count(|numbers| numbers.under_way = Some(Instant::now()));

@@ -197,7 +197,25 @@ fn an_erasure_names_a_sink_that_another_process_drives() {
     let erased = log.erase_personal_data([4..=4], "a request").expect("erased");
     assert_eq!(erased.sinks, ["siem"]);
     shipper.stop(SOON).expect("stops");
-    // It has got nothing, and nobody has it in memory.
-    let erased = log.erase_personal_data([5..=5], "a request").expect("erased");
-    assert_eq!(erased.sinks, [""; 0]);
+    // What came later it was never given, and nobody has it in memory.
+    let receipt = log.append(login("later")).expect("recorded");
+    let erased = log.erase_personal_data([receipt.seq..=receipt.seq], "a request");
+    assert_eq!(erased.expect("erased").sinks, [""; 0]);
+}
+
+#[test]
+fn an_erasure_names_a_sink_that_was_sent_a_record_and_did_not_say_that_it_has_it() {
+    let (scene, target) = (Scene::new(), Target::answering(|_| Delivery::retry("no answer")));
+    let log = open_with(&scene, &target);
+    append(&log, 5);
+    eventually("it is tried with all", || {
+        let _ = log.resume_sink("siem");
+        state(&log).retries > 5
+    });
+    // Also after a crash, where it is not there any more.
+    let crashed = scene.crash_copy();
+    for log in [log, crashed.open()] {
+        let erased = log.erase_personal_data([2..=2], "a request").expect("erased");
+        assert_eq!(erased.sinks, ["siem"]);
+    }
 }
