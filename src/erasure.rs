@@ -122,8 +122,8 @@ pub struct Erased {
     /// Where exports go that were under way when it was erased. They may have read it before; once each is done, the
     /// log's record of it says which records it holds.
     pub under_way: Vec<String>,
-    /// The sinks that may have got a record of them, by what they have come to: also those that another process drives, or
-    /// that the log had before. What a sink began after, or its filter leaves out, it has not got.
+    /// The sinks that may have got a record of them, by how far they were sent records: also those that the log had before, and
+    /// each that another process drives now. What a sink began after, or its filter leaves out, it has not got.
     pub sinks: Vec<String>,
     /// Why the list of exports may not be whole: the log could not be read to its end.
     pub unread: Option<Error>,
