@@ -179,7 +179,8 @@ fn a_token_that_ends_at_once_or_never_is_used() {
         let place = [("GCE_METADATA_HOST", format!("127.0.0.1:{}", metadata.port()))];
         let credentials = indelible::sink::GoogleCredentials::metadata().variables(variables(place));
         let scene = Scene::new();
-        let log = open_for(&scene, google::sink(&target.url(""), credentials));
+        let sink = google::sink(&target.url(""), credentials).http(HttpOptions::new());
+        let log = open_for(&scene, sink);
         append(&log, 1);
         flush(&log);
         append(&log, 1);
@@ -191,7 +192,7 @@ fn a_token_that_ends_at_once_or_never_is_used() {
 #[cfg(feature = "cloudwatch")]
 #[test]
 fn a_clock_that_is_off_is_told_and_keys_that_are_mended_are_asked_for() {
-    use indelible::sink::{AwsCredentials, AwsKeys, HttpOptions};
+    use indelible::sink::{AwsCredentials, AwsKeys};
 
     let refused = |name: &str| Reply::status(400).body(format!(r#"{{"__type":"{name}","message":"no"}}"#));
     let receiver = Receiver::answering(move |_| {

@@ -2,6 +2,26 @@
 
 use super::*;
 
+/// The answer that all is indexed that a request asks for.
+fn all_confirmed(request: &Request) -> Reply {
+    let ids = request.json()["acks"].as_array().expect("ids").clone();
+    let acks = ids.iter().map(|id| (id.to_string(), json!(true)));
+    let acks: serde_json::Map<String, Value> = acks.collect();
+    Reply::status(200).body(json!({ "acks": acks }).to_string())
+}
+
+/// Delivers what several requests have room for.
+fn deliver_several(receiver: &Receiver) {
+    let scene = Scene::new();
+    let log = scene.open();
+    for user in 0..30 {
+        log.append(large(user, 100_000)).expect("recorded");
+    }
+    log.add_sink(Feed::new("siem", splunk(receiver.url("")).acknowledged(SOON)).without_checkpoints())
+        .expect("added");
+    flush(&log);
+}
+
 #[test]
 fn a_batch_is_delivered_once_splunk_has_indexed_it() {
     let (mut sent, mut asked) = (0, 0);
@@ -112,7 +132,11 @@ fn with_acknowledgements_those_before_a_refused_event_come_again() {
         .map(|request| seqs(&events(request)))
         .collect();
     let sent: Vec<_> = batches.into_iter().filter(|batch| !batch.is_empty()).collect();
-    assert_eq!(sent, [(0..10).collect::<Vec<_>>(), vec![0, 1, 2, 3, 5, 6, 7, 8, 9]]);
+    // Behind them the log tells of the one that is set aside.
+    assert_eq!(
+        sent[..2],
+        [(0..10).collect::<Vec<_>>(), vec![0, 1, 2, 3, 5, 6, 7, 8, 9]]
+    );
 }
 
 #[test]
@@ -123,21 +147,9 @@ fn many_requests_wait_for_their_acknowledgements_together() {
             next += 1;
             Reply::status(200).body(format!(r#"{{"code":0,"ackId":{}}}"#, next - 1))
         }
-        true => {
-            let ids = request.json()["acks"].as_array().expect("ids").clone();
-            let acks = ids.iter().map(|id| (id.to_string(), json!(true)));
-            let acks: serde_json::Map<String, Value> = acks.collect();
-            Reply::status(200).body(json!({ "acks": acks }).to_string())
-        }
+        true => all_confirmed(request),
     });
-    let scene = Scene::new();
-    let log = scene.open();
-    for user in 0..30 {
-        log.append(large(user, 100_000)).expect("recorded");
-    }
-    log.add_sink(Feed::new("siem", splunk(receiver.url("")).acknowledged(SOON)).without_checkpoints())
-        .expect("added");
-    flush(&log);
+    deliver_several(&receiver);
     let requests = receiver.requests();
     let bodies: Vec<usize> = requests.iter().map(|request| request.text().len()).collect();
     assert!(bodies.iter().all(|bytes| *bytes <= 900_000), "{bodies:?}");
@@ -159,20 +171,9 @@ fn an_id_that_is_given_twice_confirms_neither_request() {
             let id = if sent <= 2 { sent - 1 } else { sent - 3 };
             Reply::status(200).body(format!(r#"{{"code":0,"ackId":{id}}}"#))
         }
-        true => {
-            let ids = request.json()["acks"].as_array().expect("ids").clone();
-            let acks: serde_json::Map<String, Value> = ids.iter().map(|id| (id.to_string(), json!(true))).collect();
-            Reply::status(200).body(json!({ "acks": acks }).to_string())
-        }
+        true => all_confirmed(request),
     });
-    let scene = Scene::new();
-    let log = scene.open();
-    for user in 0..30 {
-        log.append(large(user, 100_000)).expect("recorded");
-    }
-    log.add_sink(Feed::new("siem", splunk(receiver.url("")).acknowledged(SOON)).without_checkpoints())
-        .expect("added");
-    flush(&log);
+    deliver_several(&receiver);
     let requests = receiver.requests();
     let channel = |request: &Request| request.header("x-splunk-request-channel").map(str::to_owned);
     let last = requests.last().and_then(channel);
