@@ -9,7 +9,7 @@
 //! | `recovered/` | bytes that a crash left, moved there and announced; personal data in clear: each erasure removes them, and a purge what stood among the records that go | no |
 //! | `tree/` | caches: hashes of the tree, recent ids, the position of the head | no; keep them after a purge, since they hold the only hashes of what was purged |
 //! | `index/` | what queries find records by, one file for each segment that is not written to any more; made anew where it is missing | no |
-//! | `sinks/` | how far each sink has come, what its target refused (personal data in clear: an erasure reaches it), reports of other processes; without it sinks begin anew | no |
+//! | `sinks/` | how far each sink has come, what its target refused and what it answered (an erasure of the record reaches it), reports of other processes; without it sinks begin anew | no |
 //! | `lock` | held by the writer; its content is the process id | no |
 //! | `pending` | names an erasure or a purge that is under way | no |
 //!
