@@ -41,9 +41,10 @@ pub(super) fn config(mut root: Section) -> Result<Config, ConfigError> {
     let mut secrets = Vec::new();
     let mut feeds = Vec::new();
     for section in root.tables("sinks")? {
-        feeds.push(sinks::feed(section, &mut secrets)?);
+        let (named, feed) = sinks::feed(section, &mut secrets)?;
+        feeds.push(feed);
+        crate::sink::check(&feeds).map_err(|error| named.wrong(error))?;
     }
-    crate::sink::check(&feeds).map_err(|error| ConfigError::new("sinks", None, error.to_string()))?;
     root.end()?;
     Ok(Config {
         builder,

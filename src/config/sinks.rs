@@ -2,16 +2,16 @@
 
 use super::ConfigError;
 use super::log::filter;
-#[cfg(any(feature = "http", feature = "syslog"))]
-use super::section::At;
-use super::section::Section;
+use super::section::{At, Section};
 use crate::sink::{Feed, FileSink, Form, Secret, StdoutSink};
 
 /// The secrets that were met, with their keys.
 pub(super) type Secrets = Vec<(String, Secret)>;
 
-pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<Feed, ConfigError> {
-    let name = section.needed("name")?.value;
+/// A feed, and where its name stands.
+pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<(At<String>, Feed), ConfigError> {
+    let named = section.needed("name")?;
+    let name = named.value.as_str();
     let kind = section.needed("type")?;
     let filter = filter(&mut section)?;
     let form = section.parsed("form", str::parse::<Form>)?;
@@ -56,11 +56,12 @@ pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<Feed, 
     if checkpoints == Some(false) {
         feed = feed.without_checkpoints();
     }
-    Ok(match start {
+    feed = match start {
         Some(Begin::Now) => feed.from_now_on(),
         Some(Begin::Seq(seq)) => feed.from_seq(seq),
         None => feed,
-    })
+    };
+    Ok((named, feed))
 }
 
 /// Where a sink begins that has no position.

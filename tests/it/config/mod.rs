@@ -179,7 +179,14 @@ fn what_is_wrong_is_named_by_key_and_line() {
             &format!("{base}[[sinks]]\nname = 'a'\ntype = 'stdout'\nform = 'xml'"),
             "line 7: sinks[0].form: a form is",
         ),
-        (&format!("{base}[[sinks]]\nname = 'A'\ntype = 'stdout'"), "sinks: "),
+        (
+            &format!("{base}[[sinks]]\nname = 'A'\ntype = 'stdout'"),
+            "line 5: sinks[0].name: ",
+        ),
+        (
+            &format!("{base}[[sinks]]\nname = 'a'\ntype = 'stdout'\n[[sinks]]\nname = 'a'\ntype = 'stdout'"),
+            "line 8: sinks[1].name: ",
+        ),
         (
             &format!("{base}sinks = ['a']"),
             "line 4: sinks[0]: it is a text, not a table",
