@@ -23,29 +23,19 @@ use indelible_benches::{ours, paced};
 
 fn main() {
     serve_as_child();
-    let arguments = Arguments::read();
-    let parts = ["rate", "latency", "dead"];
-    let wants = |part: &str| {
-        let mut named = arguments
-            .parts
-            .iter()
-            .filter(|named| parts.contains(&named.as_str()))
-            .peekable();
-        named.peek().is_none() || named.any(|named| named == part)
-    };
     let bench = Bench {
         folder: Folder::new("deliver"),
         opened: AtomicU32::new(0),
         logins: Logins::new(),
-        arguments: arguments.clone(),
+        arguments: Arguments::read(),
     };
-    if wants("rate") {
+    if bench.wants_part("rate") {
         bench.rates();
     }
-    if wants("latency") {
+    if bench.wants_part("latency") {
         bench.latencies();
     }
-    if wants("dead") {
+    if bench.wants_part("dead") {
         bench.dead();
     }
 }
@@ -59,14 +49,20 @@ struct Bench {
 }
 
 impl Bench {
+    /// Whether a part is wanted: all are, where none is named.
+    fn wants_part(&self, part: &str) -> bool {
+        let named = |part: &&str| self.arguments.parts.iter().any(|named| named == *part);
+        !PARTS.iter().any(|part| named(&part)) || named(&part)
+    }
+
+    /// Whether a target is wanted: all are, where none is named.
     fn wants(&self, target: &str) -> bool {
-        let parts = ["rate", "latency", "dead"];
-        let mut named = self
+        let named = self
             .arguments
             .parts
             .iter()
-            .filter(|named| !parts.contains(&named.as_str()))
-            .peekable();
+            .filter(|named| !PARTS.contains(&named.as_str()));
+        let mut named = named.peekable();
         named.peek().is_none() || named.any(|named| target.starts_with(named.as_str()))
     }
 
@@ -407,6 +403,8 @@ fn timed(what: impl FnOnce()) -> Duration {
     what();
     began.elapsed()
 }
+
+const PARTS: [&str; 3] = ["rate", "latency", "dead"];
 
 const RATE: u32 = 2000;
 

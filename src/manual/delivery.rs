@@ -31,7 +31,7 @@
 //! [with its proof](crate::sink::Feed::with_proofs), also after the SIEM parsed it and printed it anew:
 //!
 //! ```sh
-//! pbpaste | indelible check-event --vkey "$(cat audit.vkey)"
+//! indelible check-event --vkey "$(cat audit.vkey)" < copied.json
 //! ```
 //!
 //! [`without_personal_data`](crate::sink::Feed::without_personal_data) keeps names, addresses and the like in the log, where
