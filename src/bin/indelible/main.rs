@@ -110,7 +110,7 @@ fn run(command: Command, output: &mut Output) -> Result<ExitCode, Failure> {
         Command::CheckProof(arguments) => check_proof::run(&arguments, output),
         Command::CheckEvent(arguments) => check_event::run(&arguments, output),
         Command::CheckConfig(arguments) => check_config::run(&arguments, output),
-        Command::Ship(arguments) => ship::run(&arguments, output),
+        Command::Ship(arguments) => ship::run(&arguments),
         Command::RotateKey(arguments) => rotate_key::run(&arguments, output),
         Command::Compress(arguments) => compress::run(&arguments, output),
         Command::Erase(arguments) => erase::run(&arguments, output),

@@ -1,6 +1,6 @@
 //! Standard output, buffered. A reader that goes away is not an error.
 
-use std::io::{self, BufWriter, ErrorKind, IsTerminal, StdoutLock, Write};
+use std::io::{self, BufWriter, ErrorKind, IsTerminal, Stdout, Write};
 
 use crate::failure::Failure;
 use crate::plain::plain;
@@ -9,7 +9,8 @@ use crate::plain::plain;
 /// goes on.
 #[derive(Debug)]
 pub(crate) struct Output {
-    out: BufWriter<StdoutLock<'static>>,
+    /// Not locked meanwhile: a sink may write there too.
+    out: BufWriter<Stdout>,
     ended: Option<io::Error>,
     is_terminal: bool,
 }
@@ -17,7 +18,7 @@ pub(crate) struct Output {
 impl Output {
     pub(crate) fn new() -> Self {
         Self {
-            out: BufWriter::with_capacity(BUFFER, io::stdout().lock()),
+            out: BufWriter::with_capacity(BUFFER, io::stdout()),
             ended: None,
             is_terminal: io::stdout().is_terminal(),
         }
@@ -68,7 +69,7 @@ impl Output {
         }
     }
 
-    fn attempt(&mut self, write: impl FnOnce(&mut BufWriter<StdoutLock<'static>>) -> io::Result<()>) {
+    fn attempt(&mut self, write: impl FnOnce(&mut BufWriter<Stdout>) -> io::Result<()>) {
         if self.ended.is_none() {
             self.ended = write(&mut self.out).err();
         }

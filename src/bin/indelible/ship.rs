@@ -12,7 +12,6 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::{Failure, complain};
-use crate::output::Output;
 
 /// Deliver a log to the sinks of a configuration, beside the service that writes it
 ///
@@ -30,19 +29,28 @@ pub(crate) struct Ship {
     config: PathBuf,
 }
 
-pub(crate) fn run(arguments: &Ship, output: &mut Output) -> Result<ExitCode, Failure> {
+pub(crate) fn run(arguments: &Ship) -> Result<ExitCode, Failure> {
     let config = Config::read(&arguments.config).map_err(|error| Failure::at(&arguments.config, error))?;
     let config = match &arguments.dir {
         Some(dir) => config.at(dir),
         None => config,
     };
     let mut signals = Signals::new([SIGTERM, SIGINT])?;
+    if config.reader().checkpoint()?.is_none() {
+        complain("there is no log yet: it is waited for");
+    }
     let shipper = config.ship()?;
-    let mut known = BTreeMap::new();
-    output.line(format_args!("delivering to {}", names(&shipper.states()?)));
-    output.flush();
+    let (mut known, mut unreadable) = (BTreeMap::new(), None);
+    // Standard output may be a sink's.
+    complain(format!("delivering to {}", names(&shipper.states()?)));
     while signals.pending().next().is_none() {
-        tell(&shipper.states()?, &mut known);
+        // While the log cannot be read, the sinks wait for that too.
+        let now = shipper.states().map(|states| tell(&states, &mut known));
+        let now = now.err().map(|error| error.to_string());
+        if let Some(problem) = now.as_ref().filter(|_| now != unreadable) {
+            complain(problem);
+        }
+        unreadable = now;
         std::thread::sleep(LOOK_EVERY);
     }
     shipper.stop(STOPPING_MAX)?;
