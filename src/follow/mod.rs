@@ -226,19 +226,22 @@ impl Log {
         match self {
             Self::Open(log) => Ok(log.wait_beyond(size, limit, &|| is_called_off.is_some_and(|is| is()))),
             Self::Read(reader, watch) => {
-                let (began, mut may_be_new) = (Instant::now(), true);
+                let (began, mut may_be_new, mut looked) = (Instant::now(), true, Instant::now());
                 loop {
-                    if std::mem::take(&mut may_be_new)
-                        && let Some(newest) = reader.checkpoint()?
-                        && newest.checkpoint().size() > size
-                    {
-                        return Ok(Grown::To(newest));
+                    if may_be_new || looked.elapsed() >= LOOK_EVERY {
+                        looked = Instant::now();
+                        if let Some(newest) = reader.checkpoint()?
+                            && newest.checkpoint().size() > size
+                        {
+                            return Ok(Grown::To(newest));
+                        }
                     }
                     let left = limit.saturating_sub(began.elapsed());
                     if left.is_zero() || is_called_off.is_some_and(|is| is()) {
                         return Ok(Grown::Not);
                     }
-                    may_be_new = watch.wait(is_called_off.map_or(left, |_| left.min(ASKED_EVERY)));
+                    let asked = is_called_off.map_or(LOOK_EVERY, |_| ASKED_EVERY);
+                    may_be_new = watch.wait(left.min(asked));
                 }
             }
         }
@@ -250,6 +253,10 @@ pub(crate) type CalledOff<'a> = Option<&'a dyn Fn() -> bool>;
 
 /// How often that is asked while another process's log is waited for.
 const ASKED_EVERY: Duration = Duration::from_millis(50);
+
+/// How often another process's log is looked at though nobody tells of anything new: no kernel tells of a folder that took
+/// the place of another, nor of what another machine wrote.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// So long is waited at once.
 const LONG: Duration = Duration::from_secs(3600);

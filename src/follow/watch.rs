@@ -1,7 +1,7 @@
 //! Waiting until another process writes to a log.
 //!
-//! With the feature `watch`, Linux tells it: nothing is read meanwhile. Else the log is looked at twenty times a second, as
-//! it is where a store has no folder.
+//! With the feature `watch`, Linux tells it, and the log is looked at no more than once a second meanwhile. Else it is looked
+//! at twenty times a second, as it is where a store has no folder.
 
 use std::time::Duration;
 
