@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Proof, TlogProofError};
+use crate::checkpoint::SignedCheckpoint;
 use crate::hash::Hash;
 use crate::json::{self, JsonError, Kind, Reader};
 use crate::record::Record;
@@ -61,15 +62,18 @@ impl DeliveredRecord {
     ///
     /// # Errors
     ///
-    /// [`DeliveredError::Json`] and [`DeliveredError::NoRecord`]. What is wrong with a record stands in its place.
+    /// [`DeliveredError::Json`], [`DeliveredError::Checkpoint`] and [`DeliveredError::NoRecord`]. What is wrong with a record
+    /// stands in its place.
     pub fn all_from_json(text: &[u8]) -> Result<Vec<Result<Self, DeliveredError>>, DeliveredError> {
         let mut reader = Reader::new(text, DEPTH_MAX).map_err(DeliveredError::Json)?;
         let found = find(&mut reader, STRINGS_MAX).map_err(DeliveredError::Json)?;
         reader.end().map_err(DeliveredError::Json)?;
-        match found.is_empty() {
-            true => Err(DeliveredError::NoRecord),
-            false => Ok(found.into_iter().map(Parts::delivered).collect()),
+        if !found.is_empty() {
+            return Ok(found.into_iter().map(Parts::delivered).collect());
         }
+        let mut reader = Reader::new(text, DEPTH_MAX).map_err(DeliveredError::Json)?;
+        let checkpoint = find_checkpoint(&mut reader, STRINGS_MAX).map_err(DeliveredError::Json)?;
+        Err(checkpoint.map_or(DeliveredError::NoRecord, DeliveredError::Checkpoint))
     }
 
     /// The record.
@@ -93,6 +97,9 @@ pub enum DeliveredError {
     /// Nowhere in it is an object with `event`, `personal`, `prev`, `recorded_at` and `seq`.
     #[error("there is no record in it: an object with event, personal, prev, recorded_at and seq")]
     NoRecord,
+    /// There is a checkpoint in it, as sinks deliver them between the records, and no record.
+    #[error("there is no record in it, but a checkpoint of the log's first {} records", .0.checkpoint().size())]
+    Checkpoint(SignedCheckpoint),
     /// It is a list with more than one.
     #[error("there are several records in it")]
     Several,
@@ -194,6 +201,34 @@ fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Parts>, JsonError>
                 found = reader
                     .and_then(|mut reader| find(&mut reader, strings - 1))
                     .unwrap_or_default();
+            }
+        }
+        _ => value.skip()?,
+    }
+    Ok(found)
+}
+
+/// The first checkpoint in a value, as it is delivered: the `checkpoint` of an object (FORMAT §1).
+fn find_checkpoint(value: &mut Reader<'_>, strings: usize) -> Result<Option<SignedCheckpoint>, JsonError> {
+    let mut found = None;
+    match value.kind()? {
+        Kind::Object => value.object::<JsonError>(|key, value| {
+            match value.kind()? {
+                Kind::String if key == "checkpoint" => found = found.take().or(value.string()?.parse().ok()),
+                _ => found = found.take().or(find_checkpoint(value, strings)?),
+            }
+            Ok(())
+        })?,
+        Kind::List => value.list::<JsonError>(|_, value| {
+            found = found.take().or(find_checkpoint(value, strings)?);
+            Ok(())
+        })?,
+        Kind::String => {
+            let text = value.string()?;
+            if strings > 0 && text.trim_start().starts_with(['{', '[']) {
+                let reader = Reader::new(text.as_bytes(), DEPTH_MAX);
+                let inside = reader.and_then(|mut reader| find_checkpoint(&mut reader, strings - 1));
+                found = inside.unwrap_or_default();
             }
         }
         _ => value.skip()?,

@@ -1,23 +1,26 @@
 //! `indelible check-event`.
 
-use std::fmt::Display;
+use std::collections::BTreeSet;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use indelible::Verifier;
 use indelible::proof::{DeliveredError, DeliveredRecord};
+use indelible::verify::VerifyError;
 
-use crate::FOUND;
 use crate::failure::{Failure, complain, read_file};
 use crate::output::Output;
 use crate::verify;
+use crate::{FAILED, FOUND};
 
 /// Check events that were copied out of a SIEM
 ///
 /// It needs neither the log nor the network: an event that was delivered with its proof, and the log's vkey, say all. The
-/// event may stand in whatever the SIEM puts around it, and be printed anew. Exit status 0: each event is in the log. 1: one
-/// is not, or was changed. 2: one could not be checked, since it has no proof, say.
+/// event may stand in whatever the SIEM puts around it, and be printed anew. Checkpoints, which are delivered between the
+/// events, are checked too. Exit status 0: each event is in the log. 1: one is not, or was changed. 2: one could not be
+/// checked, since it has no proof, say.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   indelible check-event exported-from-the-siem.json --vkey \"$(cat audit.vkey)\"")]
@@ -35,34 +38,55 @@ pub(crate) fn run(arguments: &CheckEvent, output: &mut Output) -> Result<ExitCod
     let vkeys = verify::vkeys(&arguments.vkey)?;
     let verifier = verify::verifier(&vkeys)?;
     let text = read(&arguments.file)?;
-    let mut code = ExitCode::SUCCESS;
+    let mut codes = BTreeSet::new();
     for (line, event) in events(&text) {
         let place = line.map_or(String::new(), |line| format!(" line {line}"));
-        let failed = |problem: &dyn Display| Failure::new(format!("{}{place}: {problem}", arguments.file.display()));
-        for delivered in DeliveredRecord::all_from_json(event).map_err(|error| failed(&error))? {
-            let problem = match delivered {
-                Ok(delivered) => {
-                    let record = delivered.record();
-                    let proof = delivered.proof().ok_or_else(|| failed(&NO_PROOF))?;
-                    match verifier.verify_record(record, proof) {
-                        Ok(checkpoint) => {
-                            let (seq, origin, size) = (record.seq(), checkpoint.origin(), checkpoint.size());
-                            output.line(format_args!(
-                                "record {seq} is in the log {origin}, by the checkpoint of its first {size} records"
-                            ));
-                            continue;
-                        }
-                        Err(error) if error.is_of_another_key() => return Err(failed(&error)),
-                        Err(error) => format!("record {}: {error}", record.seq()),
-                    }
+        for checked in check(&verifier, event) {
+            match checked {
+                Ok(said) => output.line(format_args!("{said}")),
+                Err((code, problem)) => {
+                    complain(format!("{}{place}: {problem}", arguments.file.display()));
+                    codes.insert(code);
                 }
-                Err(error) => error.to_string(),
-            };
-            complain(failed(&problem));
-            code = ExitCode::from(FOUND);
+            }
         }
     }
-    Ok(code)
+    // That something was changed counts for more than what could not be checked.
+    Ok(codes.first().map_or(ExitCode::SUCCESS, |code| ExitCode::from(*code)))
+}
+
+/// What is said of each record in an event, or of the checkpoint that it is; else the exit status and what is wrong.
+fn check(verifier: &Verifier, event: &[u8]) -> Vec<Result<String, (u8, String)>> {
+    let refused = |error: VerifyError, what: String| match error.is_of_another_key() {
+        true => (FAILED, format!("{what}{error}")),
+        false => (FOUND, format!("{what}{error}")),
+    };
+    let each = |delivered: Result<DeliveredRecord, DeliveredError>| {
+        let delivered = delivered.map_err(|error| (FOUND, error.to_string()))?;
+        let (record, proof) = (delivered.record(), delivered.proof());
+        let proof = proof.ok_or_else(|| (FAILED, NO_PROOF.to_owned()))?;
+        let seq = record.seq();
+        match verifier.verify_record(record, proof) {
+            Ok(checkpoint) => Ok(format!(
+                "record {seq} is in the log {}, by the checkpoint of its first {} records",
+                checkpoint.origin(),
+                checkpoint.size()
+            )),
+            Err(error) => Err(refused(error, format!("record {seq}: "))),
+        }
+    };
+    match DeliveredRecord::all_from_json(event) {
+        Ok(delivered) => delivered.into_iter().map(each).collect(),
+        Err(DeliveredError::Checkpoint(signed)) => vec![match verifier.verify_checkpoint(&signed) {
+            Ok(checkpoint) => Ok(format!(
+                "a checkpoint of the log {}, of its first {} records",
+                checkpoint.origin(),
+                checkpoint.size()
+            )),
+            Err(error) => Err(refused(error, "a checkpoint: ".to_owned())),
+        }],
+        Err(error) => vec![Err((FAILED, error.to_string()))],
+    }
 }
 
 /// The events of a text, with their lines where each has one of its own.

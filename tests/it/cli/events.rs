@@ -131,3 +131,38 @@ fn what_cannot_be_checked_says_why() {
         assert!(said.contains(expected), "{said}");
     }
 }
+
+#[test]
+fn checkpoints_between_the_events_are_checked_and_what_cannot_be_keeps_nothing_from_being_checked() {
+    let (folder, event) = delivered();
+    let vkey = folder.vkey();
+    let checkpoint = folder.good(&["checkpoint", "audit"]);
+    let delivered = serde_json::json!({"checkpoint": checkpoint});
+    let splunk = serde_json::json!({"result": {"_raw": delivered.to_string()}});
+    folder.write("events", format!("{event}\n{delivered}\n{splunk}\n"));
+    let said = folder.good(&["check-event", "events", "--vkey", &vkey]);
+    assert_eq!(said.lines().count(), 3, "{said}");
+    assert_eq!(said.lines().nth(1), said.lines().nth(2));
+    assert!(
+        said.contains("\na checkpoint of the log auth.example.com/audit, of its first "),
+        "{said}"
+    );
+    let forged = serde_json::json!({"checkpoint": checkpoint.replacen("\n2", "\n1", 1)});
+    assert_ne!(forged, delivered);
+    folder.write("events", format!("{event}\n{forged}\n"));
+    let said = folder.bad(1, &["check-event", "events", "--vkey", &vkey]);
+    assert!(said.contains("events line 2: a checkpoint: "), "{said}");
+    // Each line is told, and that one was changed counts for more.
+    let mut changed = event.clone();
+    changed["event"]["actor"]["id"] = "usr_mallory".into();
+    folder.write("events", format!("{event}\n{{}}\nnot JSON\n{changed}\n{event}\n"));
+    let output = folder.run(&["check-event", "events", "--vkey", &vkey]);
+    assert_eq!(output.status.code(), Some(1));
+    let error = error_of(&output);
+    assert_eq!(error.lines().count(), 3, "{error}");
+    assert!(
+        error.contains("line 2: there is no record") && error.contains("line 3: not JSON"),
+        "{error}"
+    );
+    assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 2);
+}
