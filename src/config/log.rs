@@ -1,9 +1,11 @@
 //! The log itself: its options, its retention, its exports.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::section::Section;
+use super::section::{At, Section};
 use super::{Config, ConfigError, sinks};
+use crate::export::position::Series;
 use crate::export::{Compression, Destination, Every, Export, Format};
 use crate::log::{AuditLog, Builder};
 use crate::query::Query;
@@ -35,8 +37,9 @@ pub(super) fn config(mut root: Section) -> Result<Config, ConfigError> {
     if let Some(section) = root.table("retention")? {
         builder = retention(builder, section)?;
     }
+    let mut exported = BTreeSet::new();
     for section in root.tables("exports")? {
-        builder = export(builder, section)?;
+        builder = export(builder, section, &mut exported)?;
     }
     let mut secrets = Vec::new();
     let mut feeds = Vec::new();
@@ -71,7 +74,8 @@ fn retention(builder: Builder, mut section: Section) -> Result<Builder, ConfigEr
     Ok(builder.retention(retention, every))
 }
 
-fn export(builder: Builder, mut section: Section) -> Result<Builder, ConfigError> {
+/// `exported` are the series before it.
+fn export(builder: Builder, mut section: Section, exported: &mut BTreeSet<String>) -> Result<Builder, ConfigError> {
     let every = section.needed("every")?;
     let every = match every.value.as_str() {
         "hour" => Every::Hour,
@@ -79,8 +83,9 @@ fn export(builder: Builder, mut section: Section) -> Result<Builder, ConfigError
         _ => return Err(every.wrong("it is hour or day")),
     };
     let to = section.needed("to")?;
-    let to: Destination = to.value.parse().map_err(|error| to.wrong(error))?;
-    let mut export = Export::new(filter(&mut section)?);
+    let destination: Destination = to.value.parse().map_err(|error| to.wrong(error))?;
+    let filter = filter(&mut section)?;
+    let mut export = Export::new(filter.value.clone());
     if let Some(format) = section.parsed("format", str::parse::<Format>)? {
         export = export.format(format);
     }
@@ -91,12 +96,23 @@ fn export(builder: Builder, mut section: Section) -> Result<Builder, ConfigError
         export = export.without_formula_guard();
     }
     section.end()?;
-    Ok(builder.export_every(every, export, to))
+    let series = Series { destination, export };
+    series.check().map_err(|error| filter.wrong(error))?;
+    if !exported.insert(series.id()) {
+        return Err(to.wrong("the same is exported there already"));
+    }
+    Ok(builder.export_every(every, series.export, series.destination))
 }
 
 /// The filter of a sink or an export; everything where there is none.
-pub(super) fn filter(section: &mut Section) -> Result<Query, ConfigError> {
-    Ok(section.parsed("filter", Query::parse)?.unwrap_or_default())
+pub(super) fn filter(section: &mut Section) -> Result<At<Query>, ConfigError> {
+    let Some(At { key, line, value }) = section.text("filter")? else {
+        return Ok(section.at(Query::new()));
+    };
+    match Query::parse(&value) {
+        Ok(value) => Ok(At { key, line, value }),
+        Err(error) => Err(ConfigError::new(key, Some(line), error.to_string())),
+    }
 }
 
 const A_DAY: Duration = Duration::from_secs(86_400);

@@ -165,13 +165,14 @@ impl Config {
         self
     }
 
-    /// Checks what only this machine can tell: that each secret is there.
+    /// Checks what only this machine can tell: that each secret is there, and not empty.
     ///
     /// # Errors
     ///
     /// The first one that is not, by its key.
     pub fn check_secrets(&self) -> Result<(), ConfigError> {
         self.secrets.iter().try_for_each(|(key, secret)| match secret.get() {
+            Ok(secret) if secret.is_empty() => Err(ConfigError::new(key, None, "it is empty")),
             Ok(_) => Ok(()),
             Err(problem) => Err(ConfigError::new(key, None, problem)),
         })

@@ -121,6 +121,21 @@ impl Section {
         number.map(fits).transpose()
     }
 
+    /// The same, and no less than `least`.
+    #[cfg(feature = "syslog")]
+    pub(super) fn at_least<T>(&mut self, key: &str, least: T) -> Result<Option<T>, ConfigError>
+    where
+        T: TryFrom<u64> + PartialOrd + Display,
+    {
+        let number = self.number(key)?;
+        let fits = |number: At<u64>| match T::try_from(number.value) {
+            Ok(fits) if fits >= least => Ok(fits),
+            Ok(_) => Err(number.wrong(format!("it is {least} at least"))),
+            Err(_) => Err(number.wrong("it is too large")),
+        };
+        number.map(fits).transpose()
+    }
+
     pub(super) fn boolean(&mut self, key: &str) -> Result<Option<bool>, ConfigError> {
         let taken = self.take(key, "true or false", |value| match value {
             Value::Boolean(is) => Ok(is),
@@ -138,18 +153,29 @@ impl Section {
     /// A path, from the folder of the file.
     pub(super) fn path(&mut self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
         let text = self.text(key)?;
-        Ok(text.map(|text| self.folder.join(text.value)))
+        match text {
+            Some(text) if text.value.is_empty() => Err(text.wrong("it is empty")),
+            text => Ok(text.map(|text| self.folder.join(text.value))),
+        }
     }
 
-    /// What stands in the file at a path.
+    /// The certificates in the file at a path, as PEM.
     #[cfg(any(feature = "http", feature = "syslog"))]
-    pub(super) fn content(&mut self, key: &str) -> Result<Option<Vec<u8>>, ConfigError> {
+    pub(super) fn certificates(&mut self, key: &str) -> Result<Option<Vec<u8>>, ConfigError> {
+        use rustls::pki_types::CertificateDer;
+        use rustls::pki_types::pem::PemObject;
+
         let Some(text) = self.text(key)? else {
             return Ok(None);
         };
         let path = self.folder.join(&text.value);
-        let content = std::fs::read(&path).map_err(|error| text.wrong(format!("{}: {error}", path.display())))?;
-        Ok(Some(content))
+        let wrong = |problem: String| text.wrong(format!("{}: {problem}", path.display()));
+        let pem = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
+        let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+        match found.is_ok_and(|found| !found.is_empty()) {
+            true => Ok(Some(pem)),
+            false => Err(wrong("there is no certificate in it, as PEM".into())),
+        }
     }
 
     /// Texts, one or many.
@@ -252,9 +278,18 @@ impl Section {
         }
     }
 
+    /// What is said by the whole table.
+    pub(super) fn at<T>(&self, value: T) -> At<T> {
+        let key = self.prefix.trim_end_matches('.').to_owned();
+        At {
+            key,
+            line: self.line,
+            value,
+        }
+    }
+
     /// An error of the whole table.
     pub(super) fn wrong(&self, problem: impl Display) -> ConfigError {
-        let key = self.prefix.trim_end_matches('.');
-        ConfigError::new(key, Some(self.line), problem.to_string())
+        self.at(()).wrong(problem)
     }
 }

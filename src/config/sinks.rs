@@ -46,7 +46,8 @@ pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<(At<St
     };
     section.end()?;
     let _ = secrets;
-    feed = feed.filter(filter).form(form.unwrap_or_default());
+    feed = feed.filter(filter.value.clone()).form(form.unwrap_or_default());
+    feed.check_filter().map_err(|error| filter.wrong(error))?;
     if personal == Some(false) {
         feed = feed.without_personal_data();
     }
@@ -193,7 +194,7 @@ fn headers(section: &mut Section, secrets: &mut Secrets) -> Result<Vec<(String, 
 #[cfg(feature = "http")]
 pub(super) fn http(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::HttpOptions, ConfigError> {
     let mut options = crate::sink::HttpOptions::new();
-    if let Some(pem) = section.content("roots")? {
+    if let Some(pem) = section.certificates("roots")? {
         options = options.roots(pem);
     }
     if let Some((certificate, key)) = client_certificate(section, secrets)? {
@@ -218,7 +219,7 @@ pub(super) fn client_certificate(
     secrets: &mut Secrets,
 ) -> Result<Option<(Vec<u8>, Secret)>, ConfigError> {
     let key = secret(section, "client_key", secrets)?;
-    match (section.content("client_certificate")?, key) {
+    match (section.certificates("client_certificate")?, key) {
         (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
         (None, None) => Ok(None),
         _ => Err(section.wrong("client_certificate and client_key go together")),

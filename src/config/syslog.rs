@@ -7,7 +7,11 @@ use crate::schema::syslog::Facility;
 use crate::sink::Syslog;
 
 pub(super) fn syslog(section: &mut Section, secrets: &mut Secrets) -> Result<Syslog, ConfigError> {
-    let (host, port) = (section.needed("host")?.value, section.whole("port")?);
+    let host = section.needed("host")?;
+    if host.value.is_empty() {
+        return Err(host.wrong("it is empty"));
+    }
+    let (host, port) = (host.value, section.at_least("port", 1_u16)?);
     let port = needed(port, "port", section)?;
     let transport = section.parsed("transport", transport)?.unwrap_or(Transport::Tls);
     let syslog = match transport {
@@ -15,7 +19,7 @@ pub(super) fn syslog(section: &mut Section, secrets: &mut Secrets) -> Result<Sys
         Transport::Tcp => Syslog::tcp(host, port),
         Transport::Udp => Syslog::udp(host, port),
     };
-    let mut syslog = match (section.content("roots")?, client_certificate(section, secrets)?) {
+    let mut syslog = match (section.certificates("roots")?, client_certificate(section, secrets)?) {
         (None, None) => syslog,
         _ if transport != Transport::Tls => {
             return Err(section.wrong("roots and client_certificate are those of the transport tls"));
@@ -38,7 +42,7 @@ pub(super) fn syslog(section: &mut Section, secrets: &mut Secrets) -> Result<Sys
     if let Some(number) = section.whole("enterprise_number")? {
         syslog = syslog.enterprise_number(number);
     }
-    if let Some(bytes) = section.whole("message_bytes_max")? {
+    if let Some(bytes) = section.at_least("message_bytes_max", MESSAGE_BYTES_MIN)? {
         syslog = syslog.message_bytes_max(bytes);
     }
     if let Some(bytes) = section.whole("resend_bytes")? {
@@ -53,6 +57,9 @@ pub(super) fn syslog(section: &mut Section, secrets: &mut Secrets) -> Result<Sys
         _ => Ok(syslog),
     }
 }
+
+/// Every receiver takes so many (RFC 5426 §3.2).
+const MESSAGE_BYTES_MIN: usize = 480;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Transport {

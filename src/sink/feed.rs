@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::SystemTime;
 
 use super::Sink;
 use super::message::{Message, checkpoint_text, record_text};
@@ -118,7 +119,8 @@ impl Feed {
         }
     }
 
-    /// Only the records that a query finds. Its order, limit and cursor mean nothing here.
+    /// Only the records that a query finds, from the position on: another filter brings nothing back that the one before
+    /// it passed over. Its order and limit mean nothing here; it has no range of `seq`, and no period before now (`last`).
     pub fn filter(mut self, query: Query) -> Self {
         self.query = query;
         self
@@ -168,7 +170,7 @@ impl Feed {
     ///
     /// # Errors
     ///
-    /// `Cause::Configuration` for a name that is none, or a filter that is of pages or of a range of `seq`.
+    /// `Cause::Configuration` for a name that is none, or a filter that is of pages, of a range of `seq` or of the last days.
     pub(super) fn check(&self) -> Result<()> {
         let is_name = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
         if !(1..=NAME_BYTES_MAX).contains(&self.name.len()) || !self.name.bytes().all(is_name) {
@@ -178,13 +180,19 @@ impl Feed {
             );
             return Err(Error::configuration("sink", problem));
         }
+        self.check_filter()
+    }
+
+    /// Checks its filter alone.
+    pub(crate) fn check_filter(&self) -> Result<()> {
         let wrong = |problem: &str| Error::configuration("sink", format!("{}: {problem}", self.name));
         let query = &self.query;
         query.check_unpaged().map_err(|error| wrong(&error.to_string()))?;
-        match query.filter == query.filter.clone().without_range() {
+        match query.filter == query.filter.clone().without_range().at(SystemTime::UNIX_EPOCH) {
             true => Ok(()),
+            // What is late would be passed over.
             false => Err(wrong(
-                "its filter takes neither seq_from nor seq_to: see Feed::from_seq",
+                "its filter takes neither seq_from nor seq_to (see Feed::from_seq), nor last",
             )),
         }
     }

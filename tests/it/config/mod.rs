@@ -188,6 +188,30 @@ fn what_is_wrong_is_named_by_key_and_line() {
             "line 8: sinks[1].name: ",
         ),
         (
+            &format!("{base}[[sinks]]\nname = 'a'\ntype = 'stdout'\nfilter = 'seq_from=3'"),
+            "line 7: sinks[0].filter: sink: a: its filter takes neither",
+        ),
+        (
+            &format!("{base}[[sinks]]\nname = 'a'\ntype = 'stdout'\nfilter = 'last=7d'"),
+            "line 7: sinks[0].filter: ",
+        ),
+        (
+            &format!("{base}[[sinks]]\nname = 'a'\ntype = 'file'\npath = ''"),
+            "line 7: sinks[0].path: it is empty",
+        ),
+        (
+            &format!("{base}[[exports]]\nevery = 'day'\nto = 'a'\nfilter = 'seq_to=9'"),
+            "line 7: exports[0].filter: ",
+        ),
+        (
+            &format!("{base}[[exports]]\nevery = 'day'\nto = 'a'\nfilter = 'last=7d'"),
+            "line 7: exports[0].filter: ",
+        ),
+        (
+            &format!("{base}[[exports]]\nevery = 'day'\nto = 'a'\n[[exports]]\nevery = 'hour'\nto = 'a'"),
+            "line 9: exports[1].to: the same is exported there already",
+        ),
+        (
             &format!("{base}sinks = ['a']"),
             "line 4: sinks[0]: it is a text, not a table",
         ),
@@ -223,6 +247,10 @@ fn a_secret_is_named_and_never_written_down() {
         "sinks[0].secret: the environment variable NO_SUCH_SECRET is not set"
     );
     let scene = Scene::new();
+    fs::write(scene.root().join("empty"), "\n").expect("written");
+    let empty = Config::from_toml(&format!("{base}secret = {{ file = 'empty' }}"), scene.root()).expect("read");
+    let error = empty.check_secrets().expect_err("it is empty").to_string();
+    assert_eq!(error, "sinks[0].secret: it is empty");
     fs::write(scene.root().join("secret"), "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\n").expect("written");
     let named = Config::from_toml(&format!("{base}secret = {{ file = 'secret' }}"), scene.root()).expect("read");
     named.check_secrets().expect("it is there");

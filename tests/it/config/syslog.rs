@@ -66,6 +66,17 @@ fn a_syslog_receiver_has_its_keys() {
             "line 3: sinks[0].client_key: a secret is not written down",
         ),
         (&format!("{place}roots = 'none.pem'"), "line 8: sinks[0].roots: "),
+        (&format!("{place}roots = 'key.pem'"), "line 8: sinks[0].roots: "),
+        (
+            &format!("{place}client_certificate = 'key.pem'\nclient_key = {{ file = 'key.pem' }}"),
+            "line 8: sinks[0].client_certificate: ",
+        ),
+        ("host = ''\nport = 1", "line 6: sinks[0].host: it is empty"),
+        ("host = 'a'\nport = 0", "line 7: sinks[0].port: it is 1 at least"),
+        (
+            &format!("{place}message_bytes_max = 479"),
+            "line 8: sinks[0].message_bytes_max: it is 480 at least",
+        ),
         (
             &format!("{place}transport = 'udp'\nnewlines = true"),
             "line 3: sinks[0]: newlines are those of a stream",

@@ -265,6 +265,8 @@ fn what_does_not_fit_is_refused_by_name() {
         assert!(refused(feed(name)).contains("the name"), "{name:?}");
     }
     assert!(refused(feed("a").filter(Query::new().seq_from(3))).contains("seq_from"));
+    let last = Query::parse("last=7d").expect("a query");
+    assert!(refused(feed("a").filter(last)).contains("nor last"));
     assert!(refused(feed("a").filter(Query::new().after("cursor"))).contains("cursor"));
     log.add_sink(feed("a")).expect("added");
     assert!(refused(feed("a")).contains("already"));
