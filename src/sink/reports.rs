@@ -1,6 +1,7 @@
-//! What the sinks of another process have to tell the log: files in `sinks/reports/`, each named by a UUID, which becomes the
+//! What the sinks of another process, or of a log that has ended, have to tell the log: files in `sinks/reports/`, each named by a UUID, which becomes the
 //! id of the event. So one that is recorded twice, since a crash came before its file was removed, is recorded once.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -13,7 +14,7 @@ use super::report::Report;
 use crate::store::open_file;
 
 /// Leaves a report in the folder of a log, whole or not at all, and durably.
-pub(super) fn leave(folder: &Path, report: &Report) -> io::Result<()> {
+pub(crate) fn leave(folder: &Path, report: &Report) -> io::Result<()> {
     let folder = reports(folder);
     let mut random = [0; 16];
     getrandom::fill(&mut random).map_err(io::Error::other)?;
@@ -64,12 +65,13 @@ pub(crate) fn left(folder: &Path) -> Vec<Left> {
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
     let (new, named): (Vec<_>, Vec<_>) = paths.take(AT_ONCE_MAX).partition(|path| path.extension().is_some());
     new.iter().for_each(|path| remove_begun(path));
-    let read = named.into_iter().filter_map(|path| {
-        let left = read(&path);
-        if left.is_none() {
+    let read = named.into_iter().filter_map(|path| match read(&path) {
+        Ok(None) => {
             let _ = fs::remove_file(&path);
+            None
         }
-        left
+        // One that cannot be read now may be one all the same.
+        left => left.ok().flatten(),
     });
     read.collect()
 }
@@ -82,17 +84,24 @@ fn remove_begun(path: &Path) {
     }
 }
 
-fn read(path: &Path) -> Option<Left> {
-    let id = path.file_name()?.to_str()?.to_owned();
-    Uuid::parse_str(&id).ok()?;
-    let mut text = String::new();
-    let file = open_file(OpenOptions::new().read(true), path).ok()?;
-    file.take(BYTES_MAX).read_to_string(&mut text).ok()?;
-    Some(Left {
-        id,
-        report: Report::from_json(&text)?,
+/// `None` for what is no report.
+fn read(path: &Path) -> io::Result<Option<Left>> {
+    let id = path.file_name().and_then(OsStr::to_str);
+    let Some(id) = id.filter(|id| Uuid::parse_str(id).is_ok()) else {
+        return Ok(None);
+    };
+    let mut text = Vec::new();
+    match open_file(OpenOptions::new().read(true), path) {
+        Ok(file) => file.take(BYTES_MAX).read_to_end(&mut text)?,
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let report = str::from_utf8(&text).ok().and_then(Report::from_json);
+    Ok(report.map(|report| Left {
+        id: id.to_owned(),
+        report,
         path: path.to_owned(),
-    })
+    }))
 }
 
 fn reports(folder: &Path) -> PathBuf {
