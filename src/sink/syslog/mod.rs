@@ -170,7 +170,7 @@ impl Syslog {
     /// How long each step may take: finding the address, connecting, agreeing on TLS, writing 32 KiB. 15 seconds, where it is
     /// not set.
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.target.timeout = timeout.max(Duration::from_millis(1));
+        self.target.timeout = timeout.clamp(Duration::from_millis(1), TIMEOUT_MAX);
         self
     }
 
@@ -297,6 +297,9 @@ const MESSAGE_BYTES_MAX: usize = 8_096;
 
 /// Of IPv4 (RFC 5426 §3.2).
 const DATAGRAM_BYTES_MAX: usize = 65_507;
+
+/// What the clock can count.
+const TIMEOUT_MAX: Duration = Duration::from_secs(365 * 86_400);
 
 const BATCH_BYTES_MAX: usize = 256 * 1024;
 
