@@ -40,7 +40,10 @@ impl FileSink {
             None => self.open()?,
         };
         file.write_all(&self.lines)?;
-        file.sync_data()?;
+        // A pipe or a terminal cannot be synced.
+        if file.metadata()?.is_file() {
+            file.sync_data()?;
+        }
         // After a failure the next try opens it anew: after a failed sync this descriptor tells nothing.
         self.file = Some(file);
         Ok(())
@@ -117,5 +120,24 @@ fn failed(place: &str, error: &io::Error) -> Delivery {
             Delivery::hold(problem)
         }
         _ => Delivery::retry(problem),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_synced_is_written_all_the_same() {
+        let mut null = FileSink::new("/dev/null");
+        null.lines = b"{}\n".to_vec();
+        null.write().expect("written");
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut file = FileSink::new(folder.path().join("lines"));
+        for _ in 0..2 {
+            file.lines = b"{}\n".to_vec();
+            file.write().expect("written");
+        }
+        assert_eq!(std::fs::read(&file.path).expect("the file"), b"{}\n{}\n");
     }
 }
