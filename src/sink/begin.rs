@@ -55,7 +55,11 @@ pub(super) fn begin(name: &str, first: First, host: &dyn Host) -> Result<Progres
     let position = match saved {
         Saved::Nothing => at(first.next, host),
         Saved::Position(saved) if is_of_log(saved, host)? => saved,
-        Saved::Position(_) | Saved::Damaged => at(first.again, host),
+        // What it was given nobody knows.
+        Saved::Position(_) | Saved::Damaged => Position {
+            given: size(host)?,
+            ..at(first.again, host)
+        },
     };
     Progress::at(position).remembered(file).map_err(unusable)
 }
@@ -71,9 +75,7 @@ fn at(next: u64, host: &dyn Host) -> Position {
 
 /// Whether a position is one of this log: else what was delivered is delivered again, rather than too little.
 fn is_of_log(saved: Position, host: &dyn Host) -> Result<bool, Failed> {
-    let newest = host.newest().map_err(|error| Failed::unreadable(&error))?;
-    let size = newest.map_or(0, |newest| newest.checkpoint().size());
-    if saved.had() > size {
+    if saved.had() > size(host)? {
         return Ok(false);
     }
     let Some((seq, hash)) = saved.last else {
@@ -85,4 +87,10 @@ fn is_of_log(saved: Position, host: &dyn Host) -> Result<bool, Failed> {
         Err(error) if matches!(error.cause(), Cause::NoRecord { .. }) => Ok(true),
         Err(error) => Err(Failed::unreadable(&error)),
     }
+}
+
+/// How many records the log has.
+fn size(host: &dyn Host) -> Result<u64, Failed> {
+    let newest = host.newest().map_err(|error| Failed::unreadable(&error))?;
+    Ok(newest.map_or(0, |newest| newest.checkpoint().size()))
 }

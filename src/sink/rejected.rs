@@ -25,15 +25,21 @@ impl RejectedFile {
         Self(sinks(folder).join(format!("{name}{SUFFIX}")))
     }
 
-    /// Sets records aside, durably.
-    pub(super) fn add(&self, rejected: &[(&Record, &Problem)], now: Timestamp) -> io::Result<()> {
-        let mut lines = Vec::new();
-        for (record, problem) in rejected {
-            write_line(&mut lines, record, problem, now);
-        }
+    /// Sets records aside, durably, but for those that are gone from the log by now. Who takes a record from the log takes
+    /// the lock after that: so either it is known to be gone here, or its line is found there.
+    pub(super) fn add(
+        &self,
+        rejected: &[(&Record, &Problem)],
+        now: Timestamp,
+        is_gone: impl Fn(&Record) -> bool,
+    ) -> io::Result<()> {
         let mut options = OpenOptions::new();
         options.read(true).append(true).create(true).mode(0o600);
         let file = open_locked(&options, &self.0)?;
+        let mut lines = Vec::new();
+        for (record, problem) in rejected.iter().filter(|(record, _)| !is_gone(record)) {
+            write_line(&mut lines, record, problem, now);
+        }
         append(&file, &lines)?;
         self.0.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
     }

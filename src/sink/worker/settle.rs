@@ -6,6 +6,8 @@ use std::thread;
 use std::time::Instant;
 
 use super::Worker;
+use crate::error::Cause;
+use crate::record::Record;
 use crate::sink::Batch;
 use crate::sink::delivery::{Delivery, Problem, Rejection};
 use crate::sink::failed::Failed;
@@ -171,7 +173,8 @@ impl Worker {
             ));
         }
         if let Some(folder) = self.host.folder() {
-            let added = RejectedFile::of(&folder, &self.name).add(&records, self.host.now());
+            let file = RejectedFile::of(&folder, &self.name);
+            let added = file.add(&records, self.host.now(), |record| self.is_gone(record));
             added.map_err(|error| Failed::new(format!("rejected records cannot be set aside: {error}")))?;
         }
         self.refused += records.len();
@@ -181,6 +184,14 @@ impl Worker {
         let problem = (*problem).clone();
         self.running.count(|numbers| numbers.last_error = Some(problem));
         Ok(())
+    }
+
+    /// Whether the content of a record was taken from the log since it was read.
+    fn is_gone(&self, read: &Record) -> bool {
+        match self.host.record(read.seq()) {
+            Ok(now) => now.is_erased() || now.personal_json().is_none() && read.personal_json().is_some(),
+            Err(error) => matches!(error.cause(), Cause::NoRecord { .. }),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use indelible::LogReader;
-use indelible::sink::{Batch, Delivery, Feed, Limits, Problem, Shipper, Sink};
+use indelible::sink::{Batch, Delivery, Feed, Limits, Problem, Rejection, Shipper, Sink};
 
 use super::troubles::rejected;
 use super::*;
@@ -218,4 +218,49 @@ fn an_erasure_names_a_sink_that_was_sent_a_record_and_did_not_say_that_it_has_it
         let erased = log.erase_personal_data([2..=2], "a request").expect("erased");
         assert_eq!(erased.sinks, ["siem"]);
     }
+}
+
+#[test]
+fn what_is_erased_while_it_is_on_its_way_is_not_set_aside_afterwards() {
+    let erase = [
+        |log: &AuditLog| log.erase_personal_data([3..=3], "a request"),
+        |log: &AuditLog| log.erase_records([3..=3], "a request"),
+    ];
+    for erase in erase {
+        let scene = Scene::new();
+        let log = scene.open();
+        append(&log, 10);
+        let (release, hanging) = mpsc::channel::<()>();
+        let target = Target::answering(move |batch| {
+            let is_bad = |at: &usize| batch.messages[*at].seq().is_some_and(|seq| [3, 4].contains(&seq));
+            let rejected = (0..batch.messages.len()).filter(is_bad);
+            let problem = || Problem::new("HTTP 400").with_answer("echo of a name");
+            let rejected = rejected.map(|at| Rejection::new(at, problem())).collect();
+            let _ = hanging.recv();
+            let undelivered = Vec::new();
+            Delivery::Rejected { rejected, undelivered }
+        });
+        log.add_sink(Feed::new("siem", target)).expect("added");
+        eventually("it is on its way", || state(&log).under_way.is_some());
+        assert_eq!(erase(&log).expect("erased").sinks, ["siem"]);
+        drop(release);
+        flush(&log);
+        assert_eq!(state(&log).rejected, 2);
+        let left: Vec<_> = rejected(&scene).iter().map(|line| line["seq"].clone()).collect();
+        assert_eq!(left, [4]);
+    }
+}
+
+#[test]
+fn an_erasure_names_a_sink_of_which_nobody_knows_what_it_has() {
+    let (scene, target) = (Scene::new(), Target::new());
+    let log = open_with(&scene, &target);
+    append(&log, 10);
+    log.close(SOON).expect("closes");
+    std::fs::write(scene.folder().join("sinks/siem.position"), "damaged").expect("written");
+    let log = open_with(&scene, &Target::answering(|_| Delivery::retry("down")));
+    eventually("it has begun", || state(&log).retries > 0);
+    log.remove_sink("siem", SOON).expect("removed");
+    let erased = log.erase_personal_data([9..=9], "a request").expect("erased");
+    assert_eq!(erased.sinks, ["siem"]);
 }
