@@ -151,14 +151,16 @@ impl Host for Delivered {
     }
 
     fn random(&self) -> [u8; 4] {
-        self.0.entropy.random().unwrap_or_default()
+        // Without it, workers that failed together come back together, and late.
+        self.0.entropy.random().unwrap_or([u8::MAX; 4])
     }
 
     fn report(&self, report: &Report) -> bool {
         match self.0.submit(report.event()) {
             Ok(_) => true,
-            // A log that has ended is told nothing any more.
-            Err(error) => !matches!(error.cause(), Cause::QueueFull { .. }),
+            Err(error) if matches!(error.cause(), Cause::QueueFull { .. }) => false,
+            // One that has ended records it when it is opened next.
+            Err(_) => self.folder().is_none_or(|folder| sink::leave(&folder, report).is_ok()),
         }
     }
 

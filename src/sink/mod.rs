@@ -127,7 +127,7 @@ pub use webhook::Webhook;
 pub(crate) use feeds::{Feeds, Host, check};
 pub(crate) use rejected::erase_rejected;
 pub(crate) use report::Report;
-pub(crate) use reports::left;
+pub(crate) use reports::{leave, left};
 
 /// A target of delivery.
 ///

@@ -8,12 +8,13 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::hash::Hash;
 use crate::json::{self, JsonError, Reader};
 use crate::store::open_file;
+use crate::timestamp::Timestamp;
 
 /// How far a sink has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,6 +26,8 @@ pub(super) struct Position {
     pub(super) last: Option<(u64, Hash)>,
     /// The first record after all that were sent, whatever became of them.
     pub(super) given: u64,
+    /// Since when nothing is delivered, where the log was told that and not yet that it is over.
+    pub(super) failing: Option<Timestamp>,
 }
 
 impl Position {
@@ -66,8 +69,8 @@ impl PositionFile {
     ///
     /// [`io::ErrorKind::WouldBlock`] while another process delivers for it, or another sink of this name.
     pub(super) fn open(folder: &Path, name: &str) -> io::Result<(Self, Saved)> {
-        let (folder, path) = (sinks(folder), path(folder, name));
-        fs::DirBuilder::new().recursive(true).create(&folder)?;
+        let (log, folder, path) = (folder, sinks(folder), path(folder, name));
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = open_file(&options, &path)?;
@@ -81,8 +84,9 @@ impl PositionFile {
             None if file.metadata()?.len() == 0 => (0, Saved::Nothing),
             None => (0, Saved::Damaged),
         };
-        // The name too is durable before anything counts on it.
+        // The names too are durable before anything counts on them.
         File::open(&folder)?.sync_all()?;
+        File::open(log)?.sync_all()?;
         Ok((Self { file, saves }, saved))
     }
 
@@ -164,7 +168,13 @@ fn read(file: &File) -> io::Result<Option<(u64, Position)>> {
 
 /// A slot: one JSON object, spaces, the SHA-256 of both in hexadecimal, LF.
 fn print(saves: u64, position: &Position) -> [u8; SLOT] {
-    let mut text = b"{\"given\":".to_vec();
+    let mut text = b"{".to_vec();
+    if let Some(since) = position.failing {
+        text.extend_from_slice(b"\"failing\":");
+        json::string(&mut text, &since.to_string());
+        text.push(b',');
+    }
+    text.extend_from_slice(b"\"given\":");
     json::unsigned(&mut text, position.given);
     text.push(b',');
     if let Some((seq, hash)) = &position.last {
@@ -193,10 +203,11 @@ fn parse(slot: &[u8; SLOT]) -> Option<(u64, Position)> {
     if Hash::of(content).to_hex().as_slice() != hash.get(..64)? {
         return None;
     }
-    let (mut given, mut hash, mut last, mut next, mut saves) = (0, None, None, None, None);
+    let (mut failing, mut given, mut hash, mut last, mut next, mut saves) = (None, 0, None, None, None, None);
     let mut reader = Reader::new(content, json::DEPTH_MAX).ok()?;
     let entry = |key: &str, value: &mut Reader<'_>| {
         match key {
+            "failing" => failing = value.string()?.parse().ok(),
             "given" => given = value.unsigned()?,
             "hash" => hash = value.string()?.parse().ok(),
             "last" => last = Some(value.unsigned()?),
@@ -208,7 +219,13 @@ fn parse(slot: &[u8; SLOT]) -> Option<(u64, Position)> {
     };
     reader.object::<JsonError>(entry).ok()?;
     let (next, last) = (next?, last.zip(hash));
-    Some((saves?, Position { next, last, given }))
+    let position = Position {
+        next,
+        last,
+        given,
+        failing,
+    };
+    Some((saves?, position))
 }
 
 const EXTENSION: &str = "position";

@@ -4,6 +4,7 @@ use std::io;
 
 use super::position::{Position, PositionFile};
 use crate::record::Record;
+use crate::timestamp::Timestamp;
 
 /// How far a sink has come.
 #[derive(Debug)]
@@ -61,6 +62,17 @@ impl Progress {
         if is_later {
             self.position.last = Some((record.seq(), record.hash()));
         }
+    }
+
+    /// Since when nothing is delivered, as the log was told.
+    pub(super) fn failing(&self) -> Option<Timestamp> {
+        self.position.failing
+    }
+
+    /// The log was told that nothing is delivered since then, or that it is again.
+    pub(super) fn tell_failing(&mut self, since: Option<Timestamp>) -> io::Result<()> {
+        self.position.failing = since;
+        self.save()
     }
 
     /// All before `end` is sent now, or was: whether the target has it may never be known.

@@ -119,17 +119,17 @@ impl Running {
         control.is_paused || control.stop_by.is_some()
     }
 
-    /// Whether it is to deliver. While it is paused, this waits, after `let_go`; `false` where it is to end now.
-    pub(super) fn may_go_on(&self, let_go: impl FnOnce()) -> bool {
+    /// Whether it is to deliver. While it is paused, this waits, and does `rest` once a second; `false` where it is to end
+    /// now.
+    pub(super) fn may_go_on(&self, mut rest: impl FnMut()) -> bool {
         let is_waiting = |control: &mut Control| control.is_paused && control.stop_by.is_none();
         let mut control = self.control();
-        if is_waiting(&mut control) {
+        while is_waiting(&mut control) {
             drop(control);
-            let_go();
-            control = self.control();
+            rest();
+            let waited = self.changed.wait_timeout_while(self.control(), REST, is_waiting);
+            control = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
-        let control = self.changed.wait_while(control, is_waiting);
-        let control = control.unwrap_or_else(PoisonError::into_inner);
         // One that is paused delivers nothing when the log is closed either.
         !control.is_paused && control.stop_by.is_none_or(|by| Instant::now() < by)
     }
@@ -154,3 +154,6 @@ impl Running {
         self.moved.notify_all();
     }
 }
+
+/// How often one that is paused looks how far it lags behind.
+const REST: Duration = Duration::from_secs(1);

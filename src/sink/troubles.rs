@@ -64,6 +64,27 @@ impl Troubles {
         (outage.is_held, outage.problem) = (is_held, problem);
     }
 
+    /// An outage of which the log was told before this process.
+    pub(super) fn resume(&mut self, since: Timestamp) {
+        let outage = self.outage.get_or_insert_with(|| Outage {
+            began: Instant::now(),
+            since,
+            failures: 0,
+            is_held: false,
+            problem: Problem::new(""),
+            is_told: true,
+        });
+        (outage.since, outage.is_told) = (since, true);
+    }
+
+    /// Since when nothing is delivered, where the log was told.
+    pub(super) fn told_since(&self) -> Option<Timestamp> {
+        self.outage
+            .as_ref()
+            .filter(|outage| outage.is_told)
+            .map(|outage| outage.since)
+    }
+
     /// Something was delivered. Gives what the log is to be told.
     pub(super) fn delivered(&mut self, position: u64) -> Option<Report> {
         let outage = self.outage.take().filter(|outage| outage.is_told)?;
@@ -109,10 +130,13 @@ impl Troubles {
                 problem: outage.problem.what().to_owned(),
             }));
         }
+        self.due_at_last()
+            .filter(|_| left(self.rejections_told, TOLD_EVERY).is_zero())
+    }
+
+    /// The same, where nothing can be told any more later.
+    pub(super) fn due_at_last(&self) -> Option<Report> {
         let rejections = self.rejections.as_ref()?;
-        if !left(self.rejections_told, TOLD_EVERY).is_zero() {
-            return None;
-        }
         Some(self.report(Reported::Rejected {
             count: rejections.count,
             first: rejections.first,

@@ -119,6 +119,7 @@ impl Worker {
         let finished = catch_unwind(AssertUnwindSafe(|| {
             self.sink.finish();
             self.move_to(self.progress.next());
+            self.tell_last();
         }));
         // One that panics leaves what it had not confirmed.
         drop(finished);
@@ -147,7 +148,10 @@ impl Worker {
     fn let_go(&mut self) {
         self.intake = None;
         self.pending.clear();
-        self.running.count(|numbers| numbers.has_read = false);
+        let (host, next) = (&self.host, self.progress.next());
+        let oldest = catch_unwind(AssertUnwindSafe(|| host.record(next).ok()?.recorded_at()));
+        self.running
+            .count(|numbers| (numbers.has_read, numbers.oldest) = (false, oldest.unwrap_or_default()));
     }
 
     fn step(&mut self) -> Result<(), Failed> {
@@ -165,6 +169,9 @@ impl Worker {
         if !self.has_begun {
             self.progress = begin(&self.name, self.first, self.host.as_ref())?;
             self.has_begun = true;
+            if let Some(since) = self.progress.failing() {
+                self.troubles.resume(since);
+            }
             self.running.count(|numbers| {
                 numbers.moved(&self.progress);
                 numbers.recovered();

@@ -51,6 +51,19 @@ impl Worker {
         {
             self.troubles.is_told(&report);
         }
+        let failing = self.troubles.told_since();
+        if self.has_begun && self.untold.is_empty() && failing != self.progress.failing() {
+            // Where it is not remembered, it is told again after a restart.
+            let _ = self.progress.tell_failing(failing);
+        }
+    }
+
+    /// The same when the worker ends: nothing is put off any longer.
+    pub(super) fn tell_last(&mut self) {
+        self.tell();
+        if let Some(report) = self.troubles.due_at_last() {
+            self.host.report(&report);
+        }
     }
 }
 

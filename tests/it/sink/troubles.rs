@@ -149,6 +149,77 @@ fn what_is_misconfigured_keeps_its_place_and_is_told_once() {
 }
 
 #[test]
+fn an_outage_over_restarts_is_told_once_and_so_is_its_end() {
+    let scene = Scene::new();
+    let target = Target::answering(|_| Delivery::hold("HTTP 403"));
+    for _ in 0..3 {
+        let log = open_with(&scene, &target);
+        eventually("it is held", || state(&log).retries > 0);
+        eventually("it is told", || told(&log, "audit_log.delivery.failed").len() == 1);
+        log.close(SOON).expect("closes");
+    }
+    target.mend();
+    for _ in 0..2 {
+        let log = open_with(&scene, &target);
+        eventually("it is told", || told(&log, "audit_log.delivery.recovered").len() == 1);
+        let (failed, recovered) = (
+            told(&log, "audit_log.delivery.failed"),
+            told(&log, "audit_log.delivery.recovered"),
+        );
+        assert_eq!((failed.len(), recovered.len()), (1, 1));
+        assert_eq!(failed[0]["since"], recovered[0]["since"]);
+        flush(&log);
+        assert_complete(&target, &log);
+        log.close(SOON).expect("closes");
+    }
+}
+
+#[test]
+fn what_was_set_aside_last_is_told_after_the_next_opening() {
+    let scene = Scene::new();
+    let target = Target::answering(|batch| {
+        let is_bad = |message: &Message| message.text().contains("usr_bad");
+        match batch.messages.iter().any(is_bad) {
+            true => Delivery::split("HTTP 400"),
+            false => Delivery::Delivered,
+        }
+    });
+    let log = open_with(&scene, &target);
+    let bad = |log: &AuditLog| log.append(login("bad")).expect("recorded").seq;
+    let first = bad(&log);
+    eventually("it is told", || told(&log, "audit_log.delivery.failed").len() == 1);
+    // Within the minute in which it is not told again.
+    let second = bad(&log);
+    flush(&log);
+    log.close(SOON).expect("closes");
+    let log = scene.open();
+    eventually("it is told", || told(&log, "audit_log.delivery.failed").len() == 2);
+    let told = told(&log, "audit_log.delivery.failed");
+    let seqs: Vec<_> = told.iter().map(|told| told["first"].clone()).collect();
+    assert!(
+        seqs.contains(&first.into()) && seqs.contains(&second.into()),
+        "{told:?}"
+    );
+}
+
+#[test]
+fn a_sink_that_is_paused_lags_behind() {
+    let (scene, target) = (Scene::new(), Target::new());
+    let log = open_with(&scene, &target);
+    flush(&log);
+    log.pause_sink("siem").expect("pauses");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(state(&log).lag, Duration::ZERO);
+    append(&log, 1);
+    let began = Instant::now();
+    eventually("it lags", || state(&log).lag > Duration::from_millis(500));
+    assert!(state(&log).lag < began.elapsed() + Duration::from_millis(250));
+    log.resume_sink("siem").expect("resumes");
+    flush(&log);
+    assert_eq!(state(&log).lag, Duration::ZERO);
+}
+
+#[test]
 fn a_sink_that_hangs_costs_nobody_anything() {
     let (scene, (release, hanging)) = (Scene::new(), mpsc::channel::<()>());
     let hung = Target::answering(move |_| {
