@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// What is wrong with a configuration: where, and what it takes. No value of it is repeated: it may be a secret.
+/// What is wrong with a configuration: where, and what it takes. What stands where a secret belongs is not repeated.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConfigError {
     key: String,

@@ -100,7 +100,8 @@ pub(super) fn json(text: &str) -> Result<Node, ConfigError> {
 
 fn json_node(reader: &mut Reader<'_>, lines: &Lines<'_>) -> Result<Node, JsonError> {
     let kind = reader.kind()?;
-    let line = lines.at(reader.position());
+    let start = reader.position();
+    let line = lines.at(start);
     let value = match kind {
         Kind::Object => {
             let mut table = Vec::new();
@@ -120,7 +121,12 @@ fn json_node(reader: &mut Reader<'_>, lines: &Lines<'_>) -> Result<Node, JsonErr
         }
         Kind::String => Value::Text(reader.string()?.into_owned()),
         Kind::Bool => Value::Boolean(reader.boolean()?),
-        Kind::Number => Value::Number(reader.unsigned()?),
+        Kind::Number => match reader.unsigned() {
+            Ok(number) => Value::Number(number),
+            // It is one, and was read.
+            Err(_) if reader.position() > start => Value::Other("a number below 0, a fraction, or too large"),
+            Err(error) => return Err(error),
+        },
         Kind::Null => {
             reader.null()?;
             Value::Other("null")

@@ -224,6 +224,14 @@ fn what_is_wrong_is_named_by_key_and_line() {
         .expect_err("wrong")
         .to_string();
     assert_eq!(error, "line 3: path: it is true or false, not a text");
+    for number in ["-1", "0.5", "1e400", "99999999999999999999"] {
+        let text = format!("{{\"origin\": \"a\",\n\"path\": \"b\",\n\"queue_bytes\": {number}}}");
+        let error = Config::from_json(&text, "").expect_err("wrong").to_string();
+        assert_eq!(
+            error,
+            "line 3: queue_bytes: it is a number below 0, a fraction, or too large, not a number"
+        );
+    }
     let error = Config::from_json("{\n\"origin\":", "").expect_err("wrong").to_string();
     assert!(error.starts_with("line 2: not JSON: "), "{error}");
 }
