@@ -204,21 +204,26 @@ fn a_live_reader_is_recorded_once_and_gets_proofs_if_it_wants_them() {
 
 #[test]
 fn a_folder_that_took_the_place_of_another_is_followed() {
-    let scene = Scene::new();
-    scene.open().close(SOON).expect("closes");
-    let reader = LogReader::new(scene.store());
+    let from = Scene::new();
+    from.open().close(SOON).expect("closes");
+    let reader = LogReader::new(from.store());
     let mut follower = reader.follow(&Query::new().seq_from(0)).expect("followed");
     while follower.next_within(Duration::ZERO).expect("readable").is_some() {}
     // As one does who brings back what was saved.
-    let (segments, saved) = (scene.folder().join("segments"), scene.root().join("saved"));
+    let (segments, saved) = (from.folder().join("segments"), from.root().join("saved"));
     std::fs::rename(&segments, &saved).expect("renamed");
     std::fs::create_dir(&segments).expect("a folder");
     for path in list(&saved) {
         std::fs::copy(&path, segments.join(path.file_name().expect("a name"))).expect("copied");
     }
     let position = follower.position();
-    let log = scene.open();
-    let next = follower.next_within(SOON).expect("readable").expect("it comes");
-    assert_eq!(seq(&next), position);
-    drop(log);
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| follower.next_within(SOON).expect("readable"));
+        // It waits by then.
+        std::thread::sleep(Duration::from_millis(300));
+        let (began, log) = (std::time::Instant::now(), from.open());
+        assert_eq!(waiting.join().expect("no panic").map(|next| seq(&next)), Some(position));
+        assert!(began.elapsed() < SOON / 2, "{:?}", began.elapsed());
+        drop(log);
+    });
 }

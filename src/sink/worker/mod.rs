@@ -149,9 +149,13 @@ impl Worker {
         self.intake = None;
         self.pending.clear();
         let (host, next) = (&self.host, self.progress.next());
-        let oldest = catch_unwind(AssertUnwindSafe(|| host.record(next).ok()?.recorded_at()));
+        // Before it has begun, nobody knows where it is.
+        let oldest = self.has_begun.then(|| {
+            let oldest = catch_unwind(AssertUnwindSafe(|| host.record(next).ok()?.recorded_at()));
+            oldest.unwrap_or_default()
+        });
         self.running
-            .count(|numbers| (numbers.has_read, numbers.oldest) = (false, oldest.unwrap_or_default()));
+            .count(|numbers| (numbers.has_read, numbers.oldest) = (false, oldest.flatten()));
     }
 
     fn step(&mut self) -> Result<(), Failed> {

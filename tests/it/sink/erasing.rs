@@ -258,7 +258,10 @@ fn an_erasure_names_a_sink_of_which_nobody_knows_what_it_has() {
     append(&log, 10);
     log.close(SOON).expect("closes");
     std::fs::write(scene.folder().join("sinks/siem.position"), "damaged").expect("written");
-    let log = open_with(&scene, &Target::answering(|_| Delivery::retry("down")));
+    let log = scene.open();
+    // It is given the first five again, and no more.
+    let feed = Feed::new("siem", Five(Target::answering(|_| Delivery::retry("down"))));
+    log.add_sink(feed).expect("added");
     eventually("it has begun", || state(&log).retries > 0);
     log.remove_sink("siem", SOON).expect("removed");
     let erased = log.erase_personal_data([9..=9], "a request").expect("erased");

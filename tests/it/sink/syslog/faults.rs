@@ -181,7 +181,8 @@ fn a_receiver_that_is_not_there_yet_gets_all_later() {
     let port = free_port();
     let scene = Scene::new();
     // Also with a limit of time that no clock counts.
-    let log = open(&scene, Syslog::tcp("127.0.0.1", port).timeout(Duration::MAX));
+    let feed = Feed::new("syslog", Syslog::tcp("127.0.0.1", port).timeout(Duration::MAX));
+    let log = scene.builder().sink(feed).open(scene.store()).expect("opens");
     append(&log, 5);
     eventually("it fails", || state(&log).retries > 1);
     assert!(!state(&log).is_held);
