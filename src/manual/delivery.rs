@@ -52,7 +52,8 @@
 //! Where an answer is lost, or the process is killed, the same records are sent again. Each has a `seq` of its own without
 //! gaps, a hash, and an [id](crate::sink::Message::id) that stays: count what arrives by `seq`, and a gap that stays is a loss.
 //!
-//! The name of a sink is what its position is saved under. Under another name it begins anew.
+//! The name of a sink is what its position is saved under. Under another name it begins anew, and a purge waits for the old
+//! one until its `sinks/NAME.position` is removed.
 //!
 //! What a target will never take (too long, say) is found by halving, set aside in `sinks/NAME.rejected.jsonl` with the
 //! target's answer, and told as `audit_log.delivery.failed`; the rest goes on. Read that file, mend the target or its limits,
@@ -84,7 +85,8 @@
 //! ```
 //!
 //! The log itself records an outage that lasts ten seconds, a hold, and what is refused: `audit_log.delivery.failed`, once, and
-//! `audit_log.delivery.recovered` when it is over. So another sink, or who reads the log later, sees it too.
+//! `audit_log.delivery.recovered` when it is over, be it after restarts. So another sink, or who reads the log later, sees it
+//! too.
 //!
 //! What is held (wrong credentials, a permission or a target that is missing) keeps its place, is tried again now and then, and
 //! at once by [`resume_sink`](crate::AuditLog::resume_sink).
