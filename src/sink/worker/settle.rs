@@ -153,6 +153,10 @@ impl Worker {
         let refused = rejected
             .iter()
             .filter(|rejection| fates.get(rejection.index) == Some(&Fate::Rejected));
+        if let Some(last) = refused.clone().next_back() {
+            let problem = last.problem.clone();
+            self.running.count(|numbers| numbers.last_error = Some(problem));
+        }
         let records: BTreeMap<_, _> = refused
             .filter_map(|rejection| {
                 let record = self.pending.get(rejection.index)?.record()?;
@@ -181,8 +185,6 @@ impl Worker {
         for (record, problem) in &records {
             self.troubles.rejected(record, problem);
         }
-        let problem = (*problem).clone();
-        self.running.count(|numbers| numbers.last_error = Some(problem));
         Ok(())
     }
 

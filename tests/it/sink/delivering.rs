@@ -154,6 +154,24 @@ fn a_checkpoint_comes_at_most_once_a_second_and_at_last_the_newest() {
 }
 
 #[test]
+fn a_checkpoint_that_is_refused_is_told() {
+    let scene = Scene::new();
+    let target = Target::answering(|batch| {
+        let is_checkpoint = |at: &usize| batch.messages[*at].record().is_none();
+        let rejected = (0..batch.messages.len()).filter(is_checkpoint);
+        let rejected = rejected.map(|at| Rejection::new(at, "HTTP 413")).collect();
+        let undelivered = Vec::new();
+        Delivery::Rejected { rejected, undelivered }
+    });
+    let log = open_with(&scene, &target);
+    flush(&log);
+    eventually("it is told", || state(&log).last_error.is_some());
+    assert_eq!(state(&log).last_error.expect("a problem").what(), "HTTP 413");
+    assert_eq!((state(&log).rejected, state(&log).checkpoint), (0, 0));
+    assert_complete(&target, &log);
+}
+
+#[test]
 fn a_sink_can_do_without_checkpoints() {
     let (scene, target) = (Scene::new(), Target::new());
     let feed = Feed::new("siem", target.clone()).without_checkpoints();
