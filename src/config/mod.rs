@@ -39,7 +39,7 @@
 //! | `segment_bytes` | [`FileStore::segment_size`](crate::FileStore::segment_size) |
 //! | `[retention]` | `keep` and `rules` as [`Retention`](crate::Retention) and [`Rule`](crate::retention::Rule) print themselves, `delivery_limit`, and `every`, the time between two runs |
 //! | `[[exports]]` | `every` (`hour`, `day`), `to` (a folder or the URL of a bucket), and of an [`Export`](crate::Export) `filter`, `format`, `compression`, `formula_guard` |
-//! | `[[sinks]]` | `name`, `type`, and of a [`Feed`] `filter`, `form`, `personal_data`, `proofs`, `checkpoints`, `start` (`now` or a `seq`); the rest is the target's, below |
+//! | `[[sinks]]` | `name`, `type`, and of a [`Feed`] `filter`, `form`, `personal_data`, `proofs`, `checkpoints`, `start` (`"now"` or a `seq`, a number); the rest is the target's, below |
 //!
 //! A period is a number and `s`, `m`, `h`, `d` or `w`; those of a retention are of the calendar (`d`, `m`, `y`). A filter is
 //! that of a URL ([`Query::parse`](crate::Query::parse)). A secret is never written down: it is `{ env = "NAME" }` or

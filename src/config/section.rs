@@ -62,7 +62,7 @@ impl Section {
     }
 
     /// Takes a key that need not be there.
-    fn take<T>(
+    pub(super) fn take<T>(
         &mut self,
         key: &str,
         expected: &str,

@@ -3,6 +3,7 @@
 use super::ConfigError;
 use super::log::filter;
 use super::section::{At, Section};
+use super::tree::Value;
 use crate::sink::{Feed, FileSink, Form, Secret, StdoutSink};
 
 /// The secrets that were met, with their keys.
@@ -72,11 +73,12 @@ enum Begin {
 }
 
 fn start(section: &mut Section) -> Result<Option<Begin>, ConfigError> {
-    let read = |text: &str| match text {
-        "now" => Ok(Begin::Now),
-        _ => text.parse().map(Begin::Seq).map_err(|_| "it is \"now\" or a seq"),
-    };
-    section.parsed("start", read)
+    let taken = section.take("start", "\"now\" or a seq", |value| match value {
+        Value::Text(text) if text == "now" => Ok(Begin::Now),
+        Value::Number(seq) => Ok(Begin::Seq(seq)),
+        other => Err(other),
+    })?;
+    Ok(taken.map(|taken| taken.value))
 }
 
 /// What must be there.

@@ -196,6 +196,14 @@ fn what_is_wrong_is_named_by_key_and_line() {
             "line 7: sinks[0].filter: ",
         ),
         (
+            &format!("{base}[[sinks]]\nname = 'a'\ntype = 'stdout'\nstart = 'later'"),
+            "line 7: sinks[0].start: it is a text, not \"now\" or a seq",
+        ),
+        (
+            &format!("{base}[[sinks]]\nname = 'a'\ntype = 'stdout'\nstart = 3\nrest = 1"),
+            "line 8: sinks[0].rest: there is no such key here",
+        ),
+        (
             &format!("{base}[[sinks]]\nname = 'a'\ntype = 'file'\npath = ''"),
             "line 7: sinks[0].path: it is empty",
         ),
