@@ -11,7 +11,8 @@ use super::{Batch, Delivery, Problem, Sink};
 /// once the file is synced.
 ///
 /// The file is made with mode 0600. Where it was renamed or removed meanwhile, as log rotation does, it is made anew. After a
-/// crash the last batch may stand there twice, and the first time be cut within a line: `seq` tells.
+/// crash, or on a disk that is full, the last batch may stand there more than once, and be cut within a line but for the last
+/// time: `seq` tells.
 #[derive(Debug)]
 pub struct FileSink {
     path: PathBuf,
