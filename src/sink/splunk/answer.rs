@@ -28,7 +28,10 @@ impl Said {
             }
             Ok(())
         };
-        let read = Reader::new(body, json::DEPTH_MAX).and_then(|mut reader| reader.object::<JsonError>(entry));
+        let read = Reader::new(body, json::DEPTH_MAX).and_then(|mut reader| {
+            reader.object::<JsonError>(entry)?;
+            reader.end()
+        });
         match read {
             Ok(()) => said,
             Err(_) => Self::default(),
@@ -176,6 +179,7 @@ mod tests {
             "{\"code\":-1}",
             "{\"code\":0,\"code\":0}",
             "{\"code\":0.5}",
+            "{\"code\":0}<html>",
             "\u{feff}{}",
         ] {
             assert_eq!(Said::read(body.as_bytes()), Said::default(), "{body}");
