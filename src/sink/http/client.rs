@@ -139,6 +139,7 @@ fn unanswered(error: &ureq::Error) -> Delivery {
     match error {
         ureq::Error::Timeout(step) => retry(format!("the target took too long: {step}")),
         ureq::Error::HostNotFound => retry("the target's name is not known"),
+        ureq::Error::ConnectProxyFailed(_) => retry("the proxy refuses to connect to the target"),
         ureq::Error::Rustls(error) => untrusted(error),
         ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(error) => untrusted(error),

@@ -92,21 +92,49 @@ fn a_url_that_is_none_is_not_asked() {
 
 #[test]
 fn options_that_cannot_be_used_hold() {
+    let made = || rcgen::generate_simple_self_signed(["auth".to_owned()]).expect("a certificate");
+    let (certificate, key) = (made().cert.pem(), made().signing_key.serialize_pem());
     for_each(|http| {
         let receiver = Receiver::answering(|_| Reply::status(500));
         for (options, said) in [
             (quick().user_agent("auth\r\nx-evil: 1"), "user_agent: "),
             (quick().roots("no certificate"), "roots: "),
             (quick().client_certificate("none", "T0KEN"), "client_certificate: "),
+            // The key is that of another certificate.
+            (
+                quick().client_certificate(certificate.clone(), key.clone()),
+                "client_certificate: ",
+            ),
             (quick().proxy("T0KEN T0KEN"), "proxy: "),
             (quick().proxy("socks5://user:T0KEN@127.0.0.1:1080"), "proxy: "),
         ] {
             let scene = Scene::new();
-            let log = open_at(&scene, (http.feed)(receiver.url(""), token("token"), options));
+            let url = receiver.url("").replace("http:", "https:");
+            let log = open_at(&scene, (http.feed)(url, token("token"), options));
             let problem = held(&log, http.name);
             assert!(problem.contains(said) && !problem.contains("T0KEN"), "{problem}");
         }
         assert!(receiver.requests().is_empty());
+    });
+}
+
+#[test]
+fn a_name_that_is_not_known_and_a_proxy_that_refuses_are_told_as_such() {
+    for_each(|http| {
+        let proxy = Receiver::answering(|_| Reply::status(407));
+        for (options, said) in [
+            (quick().timeout(SOON), "name is not known"),
+            (quick().proxy(proxy.url("")), "the proxy refuses"),
+        ] {
+            let scene = Scene::new();
+            let log = open_at(
+                &scene,
+                (http.feed)("http://none.invalid".into(), token("token"), options),
+            );
+            eventually("it fails", || state(&log).last_error.is_some());
+            let problem = state(&log).last_error.expect("a problem").to_string();
+            assert!(problem.contains(said), "{}: {problem}", http.name);
+        }
     });
 }
 
