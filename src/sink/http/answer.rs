@@ -31,7 +31,7 @@ impl Answer {
     }
 
     /// How long the target asks to wait: `Retry-After` as seconds or as a date (RFC 9110 §10.2.3), or what clouds have for
-    /// it.
+    /// it. Not at all says nothing: by the clock here, a date may be over that is still to come there.
     pub(in crate::sink) fn pause(&self) -> Option<Duration> {
         let millis = |name| Some(Duration::from_millis(self.header(name)?.trim().parse().ok()?));
         let seconds = |name| Some(Duration::from_secs(self.header(name)?.trim().parse().ok()?));
@@ -44,6 +44,7 @@ impl Answer {
             .or_else(|| millis("x-amz-retry-after"))
             .or_else(|| seconds("retry-after"))
             .or_else(date)
+            .filter(|pause| !pause.is_zero())
     }
 
     /// The target's clock.
@@ -101,4 +102,26 @@ pub(super) fn hold(what: impl Into<String>) -> Delivery {
 
 pub(super) fn retry(what: impl Into<String>) -> Delivery {
     Delivery::retry(Problem::new(what))
+}
+
+#[cfg(test)]
+mod tests {
+    use ureq::http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn a_pause_is_read_in_each_form_and_none_at_all_says_nothing() {
+        let pause = |name: &'static str, value: &'static str| {
+            let headers = [(HeaderName::from_static(name), HeaderValue::from_static(value))];
+            Answer::new(503, headers.into_iter().collect(), Vec::new()).pause()
+        };
+        assert_eq!(pause("retry-after", " 120 "), Some(Duration::from_secs(120)));
+        assert_eq!(pause("x-amz-retry-after", "1500"), Some(Duration::from_millis(1500)));
+        let far = pause("retry-after", "Sat, 01 Jan 2250 00:00:00 GMT");
+        assert!(far > Some(Duration::from_secs(86_400)), "{far:?}");
+        for nothing in ["0", "", "-1", "soon", "Sun, 06 Nov 1994 08:49:37 GMT"] {
+            assert_eq!(pause("retry-after", nothing), None, "{nothing}");
+        }
+    }
 }
