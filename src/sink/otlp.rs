@@ -245,6 +245,7 @@ fn rejected_records(body: &[u8]) -> Result<u64, JsonError> {
         }),
         _ => value.skip(),
     })?;
+    reader.end()?;
     Ok(rejected)
 }
 
