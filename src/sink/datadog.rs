@@ -203,10 +203,9 @@ fn delivery(answer: &Answer) -> Delivery {
     };
     match answer.status {
         202 => Delivery::Delivered,
-        200..=299 if !answer.body.is_empty() && is_json().is_err() => Delivery::retry(
-            Problem::new("what answers does not do so as Datadog does")
-                .with_answer(String::from_utf8_lossy(&answer.body)),
-        ),
+        200..=299 if !answer.body.is_empty() && is_json().is_err() => {
+            Delivery::retry(Problem::new("what answers does not do so as Datadog does").with_answer(answer.said()))
+        }
         _ => answer.delivery(),
     }
 }

@@ -212,13 +212,11 @@ fn delivery(answer: &Answer) -> Delivery {
         200..=299 => match rejected_records(&answer.body) {
             Ok(0) => Delivery::Delivered,
             Ok(count) => Delivery::split(
-                Problem::new(format!("the target rejects {count} of the records"))
-                    .with_answer(String::from_utf8_lossy(&answer.body)),
+                Problem::new(format!("the target rejects {count} of the records")).with_answer(answer.said()),
             ),
-            Err(_) => Delivery::retry(
-                Problem::new("what answers does not do so as OTLP says")
-                    .with_answer(String::from_utf8_lossy(&answer.body)),
-            ),
+            Err(_) => {
+                Delivery::retry(Problem::new("what answers does not do so as OTLP says").with_answer(answer.said()))
+            }
         },
         400 | 413 | 422 | 429 | 502..=504 => answer.delivery(),
         _ => Delivery::hold(answer.problem()),

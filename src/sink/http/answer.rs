@@ -6,7 +6,9 @@ use std::time::{Duration, SystemTime};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc2822;
 use ureq::http::HeaderMap;
+use zeroize::Zeroizing;
 
+use super::client::Request;
 use crate::sink::{Delivery, Problem};
 
 /// The answer of a target.
@@ -14,11 +16,30 @@ pub(in crate::sink) struct Answer {
     pub(in crate::sink) status: u16,
     headers: HeaderMap,
     pub(in crate::sink) body: Vec<u8>,
+    /// What of the request may be a secret.
+    asked_with: Vec<Zeroizing<String>>,
 }
 
 impl Answer {
     pub(in crate::sink) fn new(status: u16, headers: HeaderMap, body: Vec<u8>) -> Self {
-        Self { status, headers, body }
+        Self {
+            status,
+            headers,
+            body,
+            asked_with: Vec::new(),
+        }
+    }
+
+    /// The answer to this request.
+    pub(super) fn to(mut self, request: &Request<'_>) -> Self {
+        let headers = request.headers.iter().filter(|(name, _)| !OPEN.contains(name));
+        let words = headers.flat_map(|(_, value)| std::iter::once(*value).chain(value.split(' ')));
+        let rest = request.url.split_once("://").map_or(request.url, |(_, rest)| rest);
+        let path = rest.split_at_checked(rest.find(['/', '?', '#']).unwrap_or(rest.len()));
+        let parts = path.map_or("", |(_, path)| path).split(['?', '#']);
+        let secrets = words.chain(parts).filter(|text| text.len() >= SECRET_BYTES_MIN);
+        self.asked_with = secrets.map(|secret| Zeroizing::new(secret.to_owned())).collect();
+        self
     }
 
     pub(in crate::sink) fn header(&self, name: &str) -> Option<&str> {
@@ -27,7 +48,15 @@ impl Answer {
 
     /// The status, and what the target says to it.
     pub(in crate::sink) fn problem(&self) -> Problem {
-        Problem::new(format!("HTTP {}", self.status)).with_answer(String::from_utf8_lossy(&self.body))
+        Problem::new(format!("HTTP {}", self.status)).with_answer(self.said())
+    }
+
+    /// What the target says, less what it has from the request: AWS says back what was signed, with the session token, and
+    /// others the path.
+    pub(in crate::sink) fn said(&self) -> String {
+        let said = String::from_utf8_lossy(&self.body).into_owned();
+        let without = |said: String, secret: &Zeroizing<String>| said.replace(secret.as_str(), "…");
+        self.asked_with.iter().fold(said, without)
     }
 
     /// How long the target asks to wait: `Retry-After` as seconds or as a date (RFC 9110 §10.2.3), or what clouds have for
@@ -103,6 +132,12 @@ pub(super) fn hold(what: impl Into<String>) -> Delivery {
 pub(super) fn retry(what: impl Into<String>) -> Delivery {
     Delivery::retry(Problem::new(what))
 }
+
+/// Headers without secrets.
+const OPEN: [&str; 4] = ["content-type", "host", "x-amz-date", "x-amz-target"];
+
+/// No secret is shorter, and words of a language mostly are.
+const SECRET_BYTES_MIN: usize = 8;
 
 #[cfg(test)]
 mod tests {

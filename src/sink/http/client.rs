@@ -68,7 +68,7 @@ impl Client {
             let (parts, body) = answer.into_parts();
             let mut text = Vec::new();
             body.into_reader().take(ANSWER_BYTES_MAX).read_to_end(&mut text)?;
-            Ok(Answer::new(parts.status.as_u16(), parts.headers, text))
+            Ok(Answer::new(parts.status.as_u16(), parts.headers, text).to(request))
         });
         match answer {
             Ok(answer) if self.unheard.take() && answer.status < 300 => {

@@ -52,7 +52,7 @@ pub(super) fn taken(answer: &Answer, count: usize, is_acknowledged: bool) -> Res
     let problem = || match said.code {
         Some(code) => {
             let what = format!("HTTP {}, code {code}{}", answer.status, meaning(code));
-            Problem::new(what).with_answer(String::from_utf8_lossy(&answer.body))
+            Problem::new(what).with_answer(answer.said())
         }
         None => answer.problem(),
     };
@@ -60,8 +60,7 @@ pub(super) fn taken(answer: &Answer, count: usize, is_acknowledged: bool) -> Res
         (200..=299, Some(0 | 24 | 25)) => Ok(said.ack_id),
         // A proxy, or another service: it has not said that it has the events.
         (200..=299, _) => Err(Delivery::retry(
-            Problem::new("what answers does not do so as Splunk does")
-                .with_answer(String::from_utf8_lossy(&answer.body)),
+            Problem::new("what answers does not do so as Splunk does").with_answer(answer.said()),
         )),
         // These are wrong with all events alike.
         (400, Some(7 | 10 | 11 | 14 | 15 | 21 | 22)) => Err(Delivery::hold(problem())),

@@ -158,6 +158,24 @@ fn what_a_target_is_given_is_not_told() {
     });
 }
 
+/// AWS says back what was signed, and many a server the path that it does not know.
+#[test]
+fn what_a_target_says_back_of_a_request_is_not_told() {
+    for_each(|http| {
+        let receiver = Receiver::answering(|request| {
+            Reply::status(404).body(format!("Cannot POST {}: {request:?}", request.path))
+        });
+        let (scene, url) = (
+            Scene::new(),
+            receiver.url("/hooks/T0KEN-of-a-path?key=T0KEN-of-a-query"),
+        );
+        let log = open_at(&scene, (http.feed)(url, token("T0KEN-of-a-header"), quick()));
+        let problem = held(&log, http.name);
+        assert!(problem.contains("Cannot POST"), "{}: {problem}", http.name);
+        assert!(!problem.contains("T0KEN"), "{}: {problem}", http.name);
+    });
+}
+
 /// Personal data that is six times as long in JSON, and seven times in a text of JSON; that is twice and four times as long;
 /// and none of it.
 #[test]
