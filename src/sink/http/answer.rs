@@ -9,6 +9,8 @@ use ureq::http::HeaderMap;
 use zeroize::Zeroizing;
 
 use super::client::Request;
+#[cfg(any(feature = "datadog", feature = "otlp"))]
+use crate::json::{self, JsonError, Reader};
 use crate::sink::{Delivery, Problem};
 
 /// The answer of a target.
@@ -97,6 +99,17 @@ impl Answer {
             408 | 429 | 500.. => Err(retry(what)),
             _ => Err(hold(what)),
         }
+    }
+
+    /// Whether it is one JSON object, as the targets with an API of JSON answer. What is not is another's: a proxy's, a
+    /// portal's, or that of a port for TLS which is spoken to without it.
+    #[cfg(any(feature = "datadog", feature = "otlp"))]
+    pub(in crate::sink) fn is_object(&self) -> bool {
+        let read = Reader::new(&self.body, json::DEPTH_MAX).and_then(|mut reader| {
+            reader.object::<JsonError>(|_, value| value.skip())?;
+            reader.end()
+        });
+        read.is_ok()
     }
 
     /// What the status says, where the target has no rules of its own.

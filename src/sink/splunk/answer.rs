@@ -62,8 +62,8 @@ pub(super) fn taken(answer: &Answer, count: usize, is_acknowledged: bool) -> Res
         (200..=299, _) => Err(Delivery::retry(
             Problem::new("what answers does not do so as Splunk does").with_answer(answer.said()),
         )),
-        // These are wrong with all events alike.
-        (400, Some(7 | 10 | 11 | 14 | 15 | 21 | 22)) => Err(Delivery::hold(problem())),
+        // These are wrong with all events alike, and one without a code is not Splunk's.
+        (400, None | Some(7 | 10 | 11 | 14 | 15 | 21 | 22)) => Err(Delivery::hold(problem())),
         (400, _) => Err(match said.invalid_event.filter(|at| *at < count) {
             Some(at) => Delivery::Rejected {
                 rejected: vec![Rejection::new(at, problem())],
@@ -150,6 +150,7 @@ mod tests {
             let body = format!(r#"{{"text":"x","code":{code}}}"#);
             assert_eq!(outcome(status, &body, false), expected, "{status}/{code}");
         }
+        assert_eq!(outcome(400, "<html>TLS is spoken here</html>", false), "hold");
         assert_eq!(outcome(200, r#"{"code":0,"ackId":7}"#, true), "taken as 7");
     }
 

@@ -47,6 +47,25 @@ fn what_is_not_the_target_acknowledges_nothing() {
     });
 }
 
+/// What a server says on its port for TLS to who speaks HTTP, and a proxy to what it does not like.
+#[test]
+fn what_is_not_the_target_refuses_no_record() {
+    for_each(|http| {
+        if http.believes_any_2xx {
+            return;
+        }
+        for page in [
+            "Client sent an HTTP request to an HTTPS server.\n",
+            "<html>400</html>",
+            "",
+        ] {
+            let scenario = Scenario::new(http, move |_, _| Some(Reply::status(400).body(page)));
+            scenario.deliver(http, token("token"));
+            held(&scenario.log, http.name);
+        }
+    });
+}
+
 #[test]
 fn a_token_that_would_be_more_than_a_header_is_not_sent_and_the_next_one_is() {
     for_each(|http| {
