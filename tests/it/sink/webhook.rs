@@ -182,6 +182,13 @@ fn private_addresses_are_refused_unless_they_are_allowed() {
             "{host}: {problem}"
         );
     }
+    // Nor is it known what a proxy connects to.
+    let options = HttpOptions::new().proxy(receiver.url(""));
+    let scene = Scene::new();
+    let log = open(&scene, Webhook::new("http://example.com/", SECRET).http(options));
+    eventually("it is held", || state(&log).is_held);
+    let problem = state(&log).last_error.expect("a problem").to_string();
+    assert!(problem.contains("allow private addresses"), "{problem}");
     assert!(receiver.requests().is_empty());
 }
 
