@@ -177,3 +177,38 @@ const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A connection that was idle for so long is not used again: load balancers close them unseen after a minute.
 const IDLE_MAX: std::time::Duration = std::time::Duration::from_secs(45);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_target_that_says_200_and_has_not_read_the_request_has_not_taken_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let lines = BufReader::new(&stream).lines().map_while(|line| line.ok());
+                lines.take_while(|line| !line.is_empty()).for_each(drop);
+                let answer = b"HTTP/1.1 200 Said\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer).expect("answered");
+            }
+        });
+        // More than the buffers of two sockets.
+        let body = vec![b'a'; 64 * 1024 * 1024];
+        let mut client = Client::new(HttpOptions::new());
+        for _ in 0..3 {
+            let request = Request {
+                method: "POST",
+                url: &url,
+                headers: &[],
+                body: &body,
+            };
+            let sent = client.send(&request);
+            assert!(matches!(sent, Err(Delivery::Retry { .. })), "{sent:?}");
+        }
+    }
+}
