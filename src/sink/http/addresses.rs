@@ -110,7 +110,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             // Multicast, reserved, broadcast.
             | (224.., ..)
     );
-    !is_special
+    !is_special && address != AZURE_HOST
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -130,6 +130,10 @@ fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
         _ => None,
     }
 }
+
+/// What an Azure machine reaches its own host by, in each network
+/// (<https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>).
+const AZURE_HOST: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
 /// So long a name is not asked for again.
 const KNOWN_FOR: Duration = Duration::from_secs(30);
@@ -196,6 +200,7 @@ mod tests {
             "172.31.255.255",
             "192.168.1.1",
             "100.64.0.1",
+            "168.63.129.16",
             "192.0.0.8",
             "192.0.2.1",
             "198.18.0.1",
