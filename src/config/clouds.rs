@@ -2,7 +2,7 @@
 
 use super::ConfigError;
 use super::section::Section;
-use super::sinks::{Secrets, http, secret};
+use super::sinks::{Secrets, http, secret, url};
 
 #[cfg(feature = "cloudwatch")]
 pub(super) fn cloudwatch(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::CloudWatch, ConfigError> {
@@ -11,8 +11,8 @@ pub(super) fn cloudwatch(section: &mut Section, secrets: &mut Secrets) -> Result
     if let Some(credentials) = aws_credentials(section, secrets)? {
         logs = logs.credentials(credentials);
     }
-    if let Some(endpoint) = section.text("endpoint")? {
-        logs = logs.endpoint(endpoint.value);
+    if let Some(endpoint) = url(section, "endpoint")? {
+        logs = logs.endpoint(endpoint);
     }
     if section.boolean("create_missing")? == Some(true) {
         logs = logs.create_missing();
@@ -58,7 +58,8 @@ fn aws_credentials(
 pub(super) fn azure(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::AzureMonitor, ConfigError> {
     use crate::sink::AzureCredentials;
 
-    let (endpoint, rule) = (section.needed("endpoint")?.value, section.needed("rule")?.value);
+    let endpoint = super::sinks::needed(url(section, "endpoint")?, "endpoint", section)?;
+    let rule = section.needed("rule")?.value;
     let stream = section.needed("stream")?.value;
     let mut text = |key| Ok::<_, ConfigError>(section.text(key)?.map(|found| found.value));
     let (identity, tenant, client) = (text("identity")?, text("tenant")?, text("client")?);
@@ -102,8 +103,8 @@ pub(super) fn google(section: &mut Section, secrets: &mut Secrets) -> Result<cra
     if let Some(retention) = section.duration("retention")? {
         log = log.retention(retention);
     }
-    if let Some(endpoint) = section.text("endpoint")? {
-        log = log.endpoint(endpoint.value);
+    if let Some(endpoint) = url(section, "endpoint")? {
+        log = log.endpoint(endpoint);
     }
     Ok(log.http(http(section, secrets)?))
 }

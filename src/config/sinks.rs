@@ -88,7 +88,7 @@ pub(super) fn needed<T>(value: Option<T>, key: &str, section: &Section) -> Resul
 
 #[cfg(feature = "webhook")]
 fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Webhook, ConfigError> {
-    let url = section.needed("url")?.value;
+    let url = needed(url(section, "url")?, "url", section)?;
     let secret = secret(section, "secret", secrets)?;
     let mut webhook = crate::sink::Webhook::new(url, needed(secret, "secret", section)?);
     if let Some(old) = self::secret(section, "old_secret", secrets)? {
@@ -108,7 +108,7 @@ fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
 
 #[cfg(feature = "splunk")]
 fn splunk(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Splunk, ConfigError> {
-    let url = section.needed("url")?.value;
+    let url = needed(url(section, "url")?, "url", section)?;
     let token = secret(section, "token", secrets)?;
     let mut splunk = crate::sink::Splunk::new(url, needed(token, "token", section)?);
     if let Some(index) = section.text("index")? {
@@ -137,8 +137,8 @@ fn datadog(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
     let site = section.needed("site")?.value;
     let key = secret(section, "api_key", secrets)?;
     let mut datadog = crate::sink::Datadog::new(site, needed(key, "api_key", section)?);
-    if let Some(url) = section.text("url")? {
-        datadog = datadog.url(url.value);
+    if let Some(url) = url(section, "url")? {
+        datadog = datadog.url(url);
     }
     if let Some(source) = section.text("source")? {
         datadog = datadog.source(source.value);
@@ -157,7 +157,7 @@ fn datadog(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
 
 #[cfg(feature = "otlp")]
 fn otlp(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Otlp, ConfigError> {
-    let mut otlp = crate::sink::Otlp::new(section.needed("url")?.value);
+    let mut otlp = crate::sink::Otlp::new(needed(url(section, "url")?, "url", section)?);
     for (name, value) in headers(section, secrets)? {
         otlp = otlp.header(name, value);
     }
@@ -190,6 +190,16 @@ fn headers(section: &mut Section, secrets: &mut Secrets) -> Result<Vec<(String, 
         Ok((name, value))
     };
     names.map(entry).collect()
+}
+
+/// Where a target over HTTP is.
+#[cfg(feature = "http")]
+pub(super) fn url(section: &mut Section, key: &str) -> Result<Option<String>, ConfigError> {
+    let read = |text: &str| match text.parse::<ureq::http::Uri>() {
+        Ok(url) if matches!(url.scheme_str(), Some("https" | "http")) => Ok(text.to_owned()),
+        _ => Err("it is no URL that begins with https:// or http://"),
+    };
+    section.parsed(key, read)
 }
 
 /// How a target over HTTP is reached.

@@ -33,7 +33,7 @@ pub(crate) use merge::merge;
 pub(crate) use object::ObjectWriter;
 pub(crate) use read::{Kind, Reader, canonicalize};
 pub(crate) use serialize::to_text;
-#[cfg(any(feature = "datadog", feature = "otlp", feature = "token"))]
+#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp", feature = "token"))]
 pub(crate) use write::string_size;
 pub(crate) use write::{string, unsigned};
 

@@ -24,7 +24,7 @@ pub(crate) fn string(out: &mut Vec<u8>, text: &str) {
 }
 
 /// How many bytes [`string`] appends for `text`.
-#[cfg(any(feature = "datadog", feature = "otlp", feature = "token"))]
+#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp", feature = "token"))]
 pub(crate) fn string_size(text: &str) -> usize {
     let extra = |byte: u8| match byte {
         b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0c | b'\r' => 1,

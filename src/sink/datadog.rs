@@ -6,7 +6,7 @@ use super::http::{Answer, Client, HttpOptions, Url, write_entry};
 use super::window::Window;
 use super::{Batch, Delivery, Limits, Message, Problem, Rejection, Secret, Sink};
 use crate::event::Severity;
-use crate::json::{self, JsonError, Reader};
+use crate::json;
 
 /// Sends messages to Datadog Logs (`POST /api/v2/logs`).
 ///
@@ -194,19 +194,14 @@ impl Sink for Datadog {
 }
 
 /// What an answer says became of a batch. Datadog says 202, and a proxy before it, or a worker of Observability Pipelines,
-/// may say 200, with JSON or with nothing; a page is neither's.
+/// may say 200, with JSON or with nothing; a page is neither's, and holds nothing against a log.
 fn delivery(answer: &Answer) -> Delivery {
-    let is_json = || {
-        let mut reader = Reader::new(&answer.body, json::DEPTH_MAX)?;
-        reader.object::<JsonError>(|_, value| value.skip())?;
-        reader.end()
-    };
     match answer.status {
         202 => Delivery::Delivered,
-        200..=299 if !answer.body.is_empty() && is_json().is_err() => Delivery::retry(
-            Problem::new("what answers does not do so as Datadog does")
-                .with_answer(String::from_utf8_lossy(&answer.body)),
-        ),
+        200..=299 if !answer.body.is_empty() && !answer.is_object() => {
+            Delivery::retry(Problem::new("what answers does not do so as Datadog does").with_answer(answer.said()))
+        }
+        400 if !answer.is_object() => Delivery::hold(answer.problem()),
         _ => answer.delivery(),
     }
 }

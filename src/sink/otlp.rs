@@ -44,9 +44,9 @@ use crate::timestamp::Timestamp;
 ///
 /// A request has at most 4 MB before it is compressed by gzip. 2xx is an acknowledgement, unless `partialSuccess` says that
 /// records are rejected. It does not say which: the batch is halved, and so sent again, until they are found and set aside;
-/// others of it may stand there twice. 400 and 413 halve it too. 429, 502, 503 and 504 are tried again, with the pause of
-/// `Retry-After`. Everything else holds the delivery: OTLP says that it must not be tried again, and what is not delivered is
-/// not dropped here either. Headers are asked for with each batch, so a new token mends one that is refused.
+/// others of it may stand there twice. 400 with a `Status`, and 413, halve it too. 429, 502, 503 and 504 are tried again, with
+/// the pause of `Retry-After`. Everything else holds the delivery: OTLP says that it must not be tried again, and what is not
+/// delivered is not dropped here either. Headers are asked for with each batch, so a new token mends one that is refused.
 ///
 /// ```
 /// use indelible::sink::{Feed, Otlp, Secret};
@@ -212,14 +212,14 @@ fn delivery(answer: &Answer) -> Delivery {
         200..=299 => match rejected_records(&answer.body) {
             Ok(0) => Delivery::Delivered,
             Ok(count) => Delivery::split(
-                Problem::new(format!("the target rejects {count} of the records"))
-                    .with_answer(String::from_utf8_lossy(&answer.body)),
+                Problem::new(format!("the target rejects {count} of the records")).with_answer(answer.said()),
             ),
-            Err(_) => Delivery::retry(
-                Problem::new("what answers does not do so as OTLP says")
-                    .with_answer(String::from_utf8_lossy(&answer.body)),
-            ),
+            Err(_) => {
+                Delivery::retry(Problem::new("what answers does not do so as OTLP says").with_answer(answer.said()))
+            }
         },
+        // Not a `Status`, as OTLP says it: what is wrong is no record.
+        400 | 422 if !answer.is_object() => Delivery::hold(answer.problem()),
         400 | 413 | 422 | 429 | 502..=504 => answer.delivery(),
         _ => Delivery::hold(answer.problem()),
     }
@@ -245,6 +245,7 @@ fn rejected_records(body: &[u8]) -> Result<u64, JsonError> {
         }),
         _ => value.skip(),
     })?;
+    reader.end()?;
     Ok(rejected)
 }
 

@@ -70,7 +70,7 @@ impl Webhook {
         self
     }
 
-    /// Sends lists of up to so many messages: for receivers that take many.
+    /// Sends lists of up to so many messages, two at least: for receivers that take many.
     pub fn in_lists(mut self, messages_max: usize) -> Self {
         self.list_max = messages_max.max(2);
         self

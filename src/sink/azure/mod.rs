@@ -15,7 +15,7 @@ use crate::timestamp::Timestamp;
 /// Puts messages into a table of Azure Monitor (Log Analytics, Microsoft Sentinel), by the
 /// [Logs Ingestion API](https://learn.microsoft.com/azure/azure-monitor/logs/logs-ingestion-api-overview).
 ///
-/// A message is a row: `TimeGenerated`, `Action`, `Severity`, `OccurredAt`, `RecordedAt`, `Id`, `Seq`, `Hash`, and
+/// A message is a row: `TimeGenerated`, `Action`, `Severity`, `OccurredAt`, `RecordedAt`, `MessageId`, `Seq`, `Hash`, and
 /// `Message`, the text byte for byte. Azure cuts off what a column has beyond 64 KB, and says nothing. So a text of more
 /// than 32,000 bytes goes on in `Message2` to `Message9`; together they take the largest record that a log has.
 ///
@@ -27,7 +27,7 @@ use crate::timestamp::Timestamp;
 /// {"streamDeclarations": {"Custom-Audit_CL": {"columns": [
 ///   {"name": "TimeGenerated", "type": "datetime"}, {"name": "OccurredAt", "type": "datetime"},
 ///   {"name": "RecordedAt", "type": "datetime"}, {"name": "Action", "type": "string"},
-///   {"name": "Severity", "type": "string"}, {"name": "Id", "type": "string"},
+///   {"name": "Severity", "type": "string"}, {"name": "MessageId", "type": "string"},
 ///   {"name": "Seq", "type": "long"}, {"name": "Hash", "type": "string"},
 ///   {"name": "Message", "type": "string"}, {"name": "Message2", "type": "string"},
 ///   {"name": "Message3", "type": "string"}, {"name": "Message4", "type": "string"},
@@ -41,8 +41,8 @@ use crate::timestamp::Timestamp;
 ///
 /// ```sh
 /// az monitor log-analytics workspace table create -g audit --workspace-name audit -n Audit_CL --columns \
-///     TimeGenerated=datetime OccurredAt=datetime RecordedAt=datetime Action=string Severity=string Id=string Seq=long \
-///     Hash=string Message=string Message2=string Message3=string Message4=string Message5=string Message6=string \
+///     TimeGenerated=datetime OccurredAt=datetime RecordedAt=datetime Action=string Severity=string MessageId=string \
+///     Seq=long Hash=string Message=string Message2=string Message3=string Message4=string Message5=string Message6=string \
 ///     Message7=string Message8=string Message9=string
 /// az monitor data-collection rule create -g audit -n audit -l westeurope --kind Direct --rule-file rule.json
 /// az role assignment create --role "Monitoring Metrics Publisher" --assignee CLIENT-ID --scope RULE-RESOURCE-ID
@@ -53,7 +53,7 @@ use crate::timestamp::Timestamp;
 ///
 /// ```kql
 /// Audit_CL
-/// | summarize arg_min(TimeGenerated, *) by Id // what was delivered twice has the same Id
+/// | summarize arg_min(TimeGenerated, *) by MessageId // what was delivered twice has the same
 /// | extend record = parse_json(strcat(Message, Message2, Message3, Message4, Message5, Message6, Message7, Message8, Message9))
 /// | where record.event.actor.id == "usr_alice123"
 /// ```

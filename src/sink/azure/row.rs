@@ -40,7 +40,7 @@ fn write(row: &mut Vec<u8>, message: &Message, now: Timestamp) -> bool {
         row.push(b':');
         json::string(row, value);
     };
-    field("Id", &message.id());
+    field("MessageId", &message.id());
     field("Action", &summary.action);
     field("Severity", summary.severity.as_str());
     field("OccurredAt", &summary.occurred_at.to_string());

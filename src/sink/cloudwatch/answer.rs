@@ -92,7 +92,7 @@ impl Refusal {
             Some(off) => format!("{what}: the clock here is {} s off that of AWS", off.as_secs()),
             None => what,
         };
-        let problem = Problem::new(what).with_answer(String::from_utf8_lossy(&answer.body));
+        let problem = Problem::new(what).with_answer(answer.said());
         let pause = answer.pause();
         match self {
             Self::Throttled => Delivery::Throttled { pause, problem },

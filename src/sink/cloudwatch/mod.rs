@@ -138,6 +138,7 @@ impl CloudWatch {
         match &self.endpoint {
             Some(url) => url.trim_end_matches('/').to_owned(),
             None if region.starts_with("cn-") => format!("https://logs.{region}.amazonaws.com.cn"),
+            None if region.starts_with("eusc-") => format!("https://logs.{region}.amazonaws.eu"),
             None => format!("https://logs.{region}.amazonaws.com"),
         }
     }

@@ -15,11 +15,11 @@ pub(super) fn delivery(answer: &Answer, count: usize) -> Delivery {
         (_, Ok(refusal)) if refusal.entries.iter().any(|entry| entry.index < count) => {
             partly(answer, &refusal.entries, count)
         }
-        // Of the names of a 400, these alone may be for an entry.
-        (400, Ok(refusal)) if !matches!(refusal.status.as_str(), "INVALID_ARGUMENT" | "OUT_OF_RANGE") => {
-            let problem = answer.problem();
-            Delivery::Hold { problem }
+        // Of the names of a 400, these alone may be for an entry; one without a name is not Google's.
+        (400, Ok(refusal)) if matches!(refusal.status.as_str(), "INVALID_ARGUMENT" | "OUT_OF_RANGE") => {
+            answer.delivery()
         }
+        (400, _) => Delivery::hold(answer.problem()),
         _ => answer.delivery(),
     }
 }

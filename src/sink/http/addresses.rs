@@ -39,7 +39,15 @@ impl<R: Resolver> Addresses<R> {
     }
 
     fn look_up(&self, uri: &Uri, config: &Config, timeout: NextTimeout) -> Result<Vec<SocketAddr>, Error> {
-        let mut addresses = self.resolver.resolve(uri, config, timeout)?.to_vec();
+        let found = self
+            .resolver
+            .resolve(uri, config, timeout)
+            .map_err(|error| match error {
+                // Of what getaddrinfo says, std tells no kind.
+                Error::Io(_) => Error::HostNotFound,
+                other => other,
+            });
+        let mut addresses = found?.to_vec();
         addresses.retain(|address| !self.only_public || is_public(address.ip()));
         match addresses.is_empty() {
             true => Err(Error::Io(std::io::Error::new(
@@ -102,7 +110,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             // Multicast, reserved, broadcast.
             | (224.., ..)
     );
-    !is_special
+    !is_special && address != AZURE_HOST
 }
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
@@ -112,17 +120,20 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     a & 0xe000 == 0x2000 && !is_special
 }
 
-/// The IPv4 address that an IPv6 address stands for: mapped (RFC 4291), translated (RFC 6052, RFC 8215), 6to4 (RFC 3056).
+/// The IPv4 address that an IPv6 address stands for: mapped (RFC 4291), translated (RFC 6052), 6to4 (RFC 3056).
 fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let segments = address.segments();
     let v4 = |high: u16, low: u16| Ipv4Addr::from(u32::from(high) << 16 | u32::from(low));
     match segments {
         [0, 0, 0, 0, 0, 0 | 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => Some(v4(high, low)),
-        [0x64, 0xff9b, 1, _, _, _, high, low] => Some(v4(high, low)),
         [0x2002, high, low, ..] => Some(v4(high, low)),
         _ => None,
     }
 }
+
+/// What an Azure machine reaches its own host by, in each network
+/// (<https://learn.microsoft.com/azure/virtual-network/what-is-ip-address-168-63-129-16>).
+const AZURE_HOST: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 
 /// So long a name is not asked for again.
 const KNOWN_FOR: Duration = Duration::from_secs(30);
@@ -189,6 +200,7 @@ mod tests {
             "172.31.255.255",
             "192.168.1.1",
             "100.64.0.1",
+            "168.63.129.16",
             "192.0.0.8",
             "192.0.2.1",
             "198.18.0.1",
@@ -203,6 +215,8 @@ mod tests {
             "::127.0.0.1",
             "64:ff9b::10.0.0.1",
             "64:ff9b:1::7f00:1",
+            // Translation of a network's own, whose prefix may be shorter: here it is that of 10.0.0.1.
+            "64:ff9b:1:a00:0:100:808:808",
             "2002:7f00:1::1",
             "fe80::1",
             "fc00::1",

@@ -68,7 +68,7 @@ impl Client {
             let (parts, body) = answer.into_parts();
             let mut text = Vec::new();
             body.into_reader().take(ANSWER_BYTES_MAX).read_to_end(&mut text)?;
-            Ok(Answer::new(parts.status.as_u16(), parts.headers, text))
+            Ok(Answer::new(parts.status.as_u16(), parts.headers, text).to(request))
         });
         match answer {
             Ok(answer) if self.unheard.take() && answer.status < 300 => {
@@ -139,6 +139,7 @@ fn unanswered(error: &ureq::Error) -> Delivery {
     match error {
         ureq::Error::Timeout(step) => retry(format!("the target took too long: {step}")),
         ureq::Error::HostNotFound => retry("the target's name is not known"),
+        ureq::Error::ConnectProxyFailed(_) => retry("the proxy refuses to connect to the target"),
         ureq::Error::Rustls(error) => untrusted(error),
         ureq::Error::Io(error) => match error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
             Some(error) => untrusted(error),
@@ -176,3 +177,38 @@ const ANSWER_BYTES_MAX: u64 = 1024 * 1024;
 
 /// A connection that was idle for so long is not used again: load balancers close them unseen after a minute.
 const IDLE_MAX: std::time::Duration = std::time::Duration::from_secs(45);
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn a_target_that_says_200_and_has_not_read_the_request_has_not_taken_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let url = format!("http://{}/", listener.local_addr().expect("an address"));
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let lines = BufReader::new(&stream).lines().map_while(|line| line.ok());
+                lines.take_while(|line| !line.is_empty()).for_each(drop);
+                let answer = b"HTTP/1.1 200 Said\r\ncontent-length: 0\r\n\r\n";
+                stream.write_all(answer).expect("answered");
+            }
+        });
+        // More than the buffers of two sockets.
+        let body = vec![b'a'; 64 * 1024 * 1024];
+        let mut client = Client::new(HttpOptions::new());
+        for _ in 0..3 {
+            let request = Request {
+                method: "POST",
+                url: &url,
+                headers: &[],
+                body: &body,
+            };
+            let sent = client.send(&request);
+            assert!(matches!(sent, Err(Delivery::Retry { .. })), "{sent:?}");
+        }
+    }
+}

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use ureq::http::HeaderValue;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, parse_pem};
 
@@ -114,8 +117,20 @@ impl HttpOptions {
         let key =
             PrivateKey::from_pem(pem.as_bytes()).map_err(|_| wrong("the key is no PEM of a private key".into()))?;
         let chain = certificates("client_certificate", chain)?;
+        check_pair(&chain, &pem).map_err(|error| wrong(error.to_string()))?;
         Ok(Some(ClientCert::new_with_certs(&chain, key)))
     }
+}
+
+/// Where a key is not that of the certificate, or of a kind that TLS does not have, [`ureq`] panics.
+fn check_pair(chain: &[Certificate<'_>], key: &str) -> std::result::Result<(), rustls::Error> {
+    let key = PrivateKeyDer::from_pem_slice(key.as_bytes())
+        .map_err(|_| rustls::Error::General("the key is no PEM of a private key".into()))?;
+    let chain = chain
+        .iter()
+        .map(|certificate| CertificateDer::from(certificate.der().to_vec()));
+    let provider = rustls::crypto::ring::default_provider();
+    CertifiedKey::from_der(chain.collect(), key, &provider).map(drop)
 }
 
 fn certificates(option: &'static str, pem: &[u8]) -> Result<Vec<Certificate<'static>>> {

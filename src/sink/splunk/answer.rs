@@ -28,7 +28,10 @@ impl Said {
             }
             Ok(())
         };
-        let read = Reader::new(body, json::DEPTH_MAX).and_then(|mut reader| reader.object::<JsonError>(entry));
+        let read = Reader::new(body, json::DEPTH_MAX).and_then(|mut reader| {
+            reader.object::<JsonError>(entry)?;
+            reader.end()
+        });
         match read {
             Ok(()) => said,
             Err(_) => Self::default(),
@@ -49,7 +52,7 @@ pub(super) fn taken(answer: &Answer, count: usize, is_acknowledged: bool) -> Res
     let problem = || match said.code {
         Some(code) => {
             let what = format!("HTTP {}, code {code}{}", answer.status, meaning(code));
-            Problem::new(what).with_answer(String::from_utf8_lossy(&answer.body))
+            Problem::new(what).with_answer(answer.said())
         }
         None => answer.problem(),
     };
@@ -57,11 +60,10 @@ pub(super) fn taken(answer: &Answer, count: usize, is_acknowledged: bool) -> Res
         (200..=299, Some(0 | 24 | 25)) => Ok(said.ack_id),
         // A proxy, or another service: it has not said that it has the events.
         (200..=299, _) => Err(Delivery::retry(
-            Problem::new("what answers does not do so as Splunk does")
-                .with_answer(String::from_utf8_lossy(&answer.body)),
+            Problem::new("what answers does not do so as Splunk does").with_answer(answer.said()),
         )),
-        // These are wrong with all events alike.
-        (400, Some(7 | 10 | 11 | 14 | 15 | 21 | 22)) => Err(Delivery::hold(problem())),
+        // These are wrong with all events alike, and one without a code is not Splunk's.
+        (400, None | Some(7 | 10 | 11 | 14 | 15 | 21 | 22)) => Err(Delivery::hold(problem())),
         (400, _) => Err(match said.invalid_event.filter(|at| *at < count) {
             Some(at) => Delivery::Rejected {
                 rejected: vec![Rejection::new(at, problem())],
@@ -148,6 +150,7 @@ mod tests {
             let body = format!(r#"{{"text":"x","code":{code}}}"#);
             assert_eq!(outcome(status, &body, false), expected, "{status}/{code}");
         }
+        assert_eq!(outcome(400, "<html>TLS is spoken here</html>", false), "hold");
         assert_eq!(outcome(200, r#"{"code":0,"ackId":7}"#, true), "taken as 7");
     }
 
@@ -176,6 +179,7 @@ mod tests {
             "{\"code\":-1}",
             "{\"code\":0,\"code\":0}",
             "{\"code\":0.5}",
+            "{\"code\":0}<html>",
             "\u{feff}{}",
         ] {
             assert_eq!(Said::read(body.as_bytes()), Said::default(), "{body}");

@@ -5,6 +5,7 @@ mod answer;
 mod event;
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use zeroize::Zeroizing;
@@ -13,6 +14,7 @@ use self::acknowledgement::Channel;
 use self::event::{AROUND, write_events};
 use super::http::{Client, HttpOptions, Url};
 use super::{Batch, Delivery, Limits, Message, Secret, Sink};
+use crate::json;
 
 /// Sends messages to the HTTP Event Collector (HEC) of Splunk, to its event endpoint.
 ///
@@ -158,7 +160,7 @@ impl Splunk {
                 }
                 Ok(Some(id)) => sent.push((id, start..end)),
                 Ok(None) => failed = Some(Delivery::retry("Splunk gave no id to ask for")),
-                Err(delivery) => failed = Some(delivery),
+                Err(delivery) => failed = Some(and_not(delivery, end..messages.len())),
             }
             if failed.is_some() {
                 break;
@@ -199,7 +201,11 @@ impl Sink for Splunk {
     fn size_of(&self, message: &Message) -> usize {
         let metadata = self.metadata.iter().map(|(key, value)| key.len() + value.len());
         let fields = self.fields.iter().map(|(key, value)| key.len() + value.len());
-        message.text().len() + metadata.chain(fields).sum::<usize>() + AROUND
+        let text = match message.is_json() {
+            true => message.text().len(),
+            false => json::string_size(message.text()),
+        };
+        text + metadata.chain(fields).sum::<usize>() + AROUND
     }
 
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
@@ -219,6 +225,14 @@ impl Sink for Splunk {
         };
         delivered.err().unwrap_or(Delivery::Delivered)
     }
+}
+
+/// What became of a batch of which these were not sent either.
+fn and_not(mut delivery: Delivery, unsent: Range<usize>) -> Delivery {
+    if let Delivery::Rejected { undelivered, .. } = &mut delivery {
+        undelivered.extend(unsent);
+    }
+    delivery
 }
 
 /// The header that names a channel.

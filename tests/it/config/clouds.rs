@@ -56,6 +56,14 @@ fn targets_are_read_with_all_their_keys_and_no_others() {
         (&format!("{azure}client_secret = \"written down\""), "not written down"),
         (&format!("{google}labels = {{ location = \"eu\" }}"), "resource"),
         (&format!("{google}bucket = \"b\""), "bucket"),
+        (
+            &format!("{google}endpoint = \"logging.example.com\""),
+            "sinks[0].endpoint: it is no URL",
+        ),
+        (
+            &azure.replace("https://x", "x:443"),
+            "line 6: sinks[0].endpoint: it is no URL",
+        ),
     ] {
         let refused = read(sink).err().unwrap_or_else(|| panic!("{sink} is taken"));
         assert!(

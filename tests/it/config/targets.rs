@@ -22,6 +22,18 @@ fn each_target_has_its_keys() {
             unknown.to_string().contains("sinks[0].colour: there is no such key"),
             "{unknown}"
         );
+        for url in [
+            "localhost:8088",
+            "localhost",
+            "ftp://localhost",
+            "https://",
+            "https:// localhost",
+            "",
+        ] {
+            let wrong = whole.replace("https://localhost:1", url);
+            let error = Config::from_toml(&wrong, "").expect_err(url).to_string();
+            assert!(error.contains("sinks[0].url: it is no URL that begins"), "{error}");
+        }
         if key != "headers.authorization" {
             let without = Config::from_toml(&format!("{base}{text}"), "").expect_err("needed");
             assert!(without.to_string().contains(&format!("{key} is needed")), "{without}");

@@ -156,7 +156,7 @@ fn what_is_too_large_is_halved_and_the_one_that_never_fits_set_aside() {
                 return;
             }
             let scenario = Scenario::new(http, move |_, seqs| {
-                (seqs.len() > 3 || seqs.contains(&6)).then(|| Reply::status(status))
+                (seqs.len() > 3 || seqs.contains(&6)).then(|| Reply::status(status).body("{\"code\":6}"))
             });
             scenario.deliver(http, token("token"));
             flush(&scenario.log);

@@ -47,6 +47,25 @@ fn what_is_not_the_target_acknowledges_nothing() {
     });
 }
 
+/// What a server says on its port for TLS to who speaks HTTP, and a proxy to what it does not like.
+#[test]
+fn what_is_not_the_target_refuses_no_record() {
+    for_each(|http| {
+        if http.believes_any_2xx {
+            return;
+        }
+        for page in [
+            "Client sent an HTTP request to an HTTPS server.\n",
+            "<html>400</html>",
+            "",
+        ] {
+            let scenario = Scenario::new(http, move |_, _| Some(Reply::status(400).body(page)));
+            scenario.deliver(http, token("token"));
+            held(&scenario.log, http.name);
+        }
+    });
+}
+
 #[test]
 fn a_token_that_would_be_more_than_a_header_is_not_sent_and_the_next_one_is() {
     for_each(|http| {
@@ -92,21 +111,48 @@ fn a_url_that_is_none_is_not_asked() {
 
 #[test]
 fn options_that_cannot_be_used_hold() {
+    let made = || rcgen::generate_simple_self_signed(["auth".to_owned()]).expect("a certificate");
+    let (certificate, key) = (made().cert.pem(), made().signing_key.serialize_pem());
     for_each(|http| {
         let receiver = Receiver::answering(|_| Reply::status(500));
         for (options, said) in [
             (quick().user_agent("auth\r\nx-evil: 1"), "user_agent: "),
             (quick().roots("no certificate"), "roots: "),
             (quick().client_certificate("none", "T0KEN"), "client_certificate: "),
+            // The key is that of another certificate.
+            (
+                quick().client_certificate(certificate.clone(), key.clone()),
+                "client_certificate: ",
+            ),
             (quick().proxy("T0KEN T0KEN"), "proxy: "),
             (quick().proxy("socks5://user:T0KEN@127.0.0.1:1080"), "proxy: "),
         ] {
             let scene = Scene::new();
-            let log = open_at(&scene, (http.feed)(receiver.url(""), token("token"), options));
+            let url = receiver.url("").replace("http:", "https:");
+            let log = open_at(&scene, (http.feed)(url, token("token"), options));
             let problem = held(&log, http.name);
             assert!(problem.contains(said) && !problem.contains("T0KEN"), "{problem}");
         }
         assert!(receiver.requests().is_empty());
+    });
+}
+
+#[test]
+fn a_name_that_is_not_known_and_a_proxy_that_refuses_are_told_as_such() {
+    for_each(|http| {
+        let proxy = Receiver::answering(|_| Reply::status(407));
+        for (options, said) in [
+            // So long a label is asked of no name server.
+            (quick(), "name is not known"),
+            (quick().proxy(proxy.url("")), "the proxy refuses"),
+        ] {
+            let scene = Scene::new();
+            let url = format!("http://{}.invalid", "a".repeat(64));
+            let log = open_at(&scene, (http.feed)(url, token("token"), options));
+            eventually("it fails", || state(&log).last_error.is_some());
+            let problem = state(&log).last_error.expect("a problem").to_string();
+            assert!(problem.contains(said), "{}: {problem}", http.name);
+        }
     });
 }
 
@@ -127,6 +173,24 @@ fn what_a_target_is_given_is_not_told() {
         eventually("it fails", || state(&log).last_error.is_some());
         let told = format!("{:?} {log:?}", log.state());
         assert!(!told.contains("T0KEN"), "{told}");
+    });
+}
+
+/// AWS says back what was signed, and many a server the path that it does not know.
+#[test]
+fn what_a_target_says_back_of_a_request_is_not_told() {
+    for_each(|http| {
+        let receiver = Receiver::answering(|request| {
+            Reply::status(404).body(format!("Cannot POST {}: {request:?}", request.path))
+        });
+        let (scene, url) = (
+            Scene::new(),
+            receiver.url("/hooks/T0KEN-of-a-path?key=T0KEN-of-a-query"),
+        );
+        let log = open_at(&scene, (http.feed)(url, token("T0KEN-of-a-header"), quick()));
+        let problem = held(&log, http.name);
+        assert!(problem.contains("Cannot POST"), "{}: {problem}", http.name);
+        assert!(!problem.contains("T0KEN"), "{}: {problem}", http.name);
     });
 }
 

@@ -19,6 +19,8 @@ mod otlp;
 #[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp"))]
 mod peers;
 #[cfg(feature = "http")]
+mod proxies;
+#[cfg(feature = "http")]
 mod receiver;
 mod remembering;
 mod ship;

@@ -143,6 +143,7 @@ fn an_answer_that_cannot_be_read_acknowledges_nothing_and_none_at_all_does() {
         (r#"{"partialSuccess":{"errorMessage":"be careful"}}"#, true),
         (r#"{"partialSuccess":{"rejectedLogRecords":"#, false),
         ("<html>", false),
+        ("{}<html>", false),
     ] {
         let receiver = Receiver::answering(move |_| Reply::status(200).body(body));
         let scene = Scene::new();

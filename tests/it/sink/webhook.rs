@@ -91,7 +91,7 @@ fn verifies(request: &Request, secret: &str, body: &str) -> Result<(), String> {
 fn the_library_of_the_standard_verifies_what_is_sent() {
     const OLD: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYX";
     const NEW: &str = "whsec_//79/Pv6+fj39vX08/Lx8O/u7ezr6uno5+bl5OPi4eDf3t3c29rZ2NfW1dTT0tHQz87NzMvKycjHxsXEww==";
-    for list_max in [1, 50] {
+    for in_lists in [false, true] {
         let receiver = Receiver::answering(|_| Reply::status(200));
         let scene = Scene::new();
         let log = scene.open();
@@ -99,7 +99,8 @@ fn the_library_of_the_standard_verifies_what_is_sent() {
         log.append(login("Zoë \"the\" \\ back\u{1}slash \u{1f600}"))
             .expect("recorded");
         let rotated = Webhook::new(receiver.url("/"), NEW).also_signed_by(OLD);
-        let rotated = rotated.allow_private_addresses().in_lists(list_max);
+        let rotated = rotated.allow_private_addresses();
+        let rotated = if in_lists { rotated.in_lists(50) } else { rotated };
         log.add_sink(Feed::new("hook", rotated)).expect("added");
         flush(&log);
         for request in receiver.requests() {
@@ -181,6 +182,13 @@ fn private_addresses_are_refused_unless_they_are_allowed() {
             "{host}: {problem}"
         );
     }
+    // Nor is it known what a proxy connects to.
+    let options = HttpOptions::new().proxy(receiver.url(""));
+    let scene = Scene::new();
+    let log = open(&scene, Webhook::new("http://example.com/", SECRET).http(options));
+    eventually("it is held", || state(&log).is_held);
+    let problem = state(&log).last_error.expect("a problem").to_string();
+    assert!(problem.contains("allow private addresses"), "{problem}");
     assert!(receiver.requests().is_empty());
 }
 

@@ -18,7 +18,7 @@ from receiver import Refused, serve
 SPECIFICATION = json.loads((pathlib.Path(__file__).parent / "azure_ingestion.json").read_text())
 PARAMETERS = next(iter(SPECIFICATION["paths"].values()))["post"]["parameters"]
 SCHEMA = next(found["schema"] for found in PARAMETERS if found["in"] == "body")
-TEXTS = ["Action", "Severity", "Id", "Hash", "Message"] + [f"Message{part}" for part in range(2, 10)]
+TEXTS = ["Action", "Severity", "MessageId", "Hash", "Message"] + [f"Message{part}" for part in range(2, 10)]
 TIMES = ["TimeGenerated", "OccurredAt", "RecordedAt"]
 MIB = 1024 * 1024
 

@@ -35,19 +35,21 @@ pub(super) fn keys(variables: &Variables, name: &str) -> Result<Option<AwsKeys>,
             settings.entry(key).or_insert(value);
         }
     }
+    // The keys beside a role are those that it is assumed with.
+    let has_role = settings.contains_key("role_arn");
     let (id, secret) = (
         settings.remove("aws_access_key_id"),
         settings.remove("aws_secret_access_key"),
     );
     match (id, secret) {
-        (Some(id), Some(secret)) => {
+        (Some(id), Some(secret)) if !has_role => {
             let keys = AwsKeys::new(id, secret);
             Ok(Some(with_token(keys, settings.remove("aws_session_token"))))
         }
-        (Some(_), None) | (None, Some(_)) => Err(hold(format!(
+        (Some(_), None) | (None, Some(_)) if !has_role => Err(hold(format!(
             "the profile {name:?} has only one of aws_access_key_id and aws_secret_access_key"
         ))),
-        (None, None) => match OTHER_WAYS.iter().find(|way| settings.contains_key(**way)) {
+        _ => match OTHER_WAYS.iter().find(|way| settings.contains_key(**way)) {
             Some(way) => Err(hold(format!(
                 "the profile {name:?} asks for {way}: give its keys by AwsCredentials::from_fn"
             ))),

@@ -41,10 +41,12 @@ fn credentials_are_found_in_the_order_of_the_official_clients() {
         path.display().to_string()
     };
     let shared = "# mine\n[default]\naws_access_key_id = AKDEFAULT\naws_secret_access_key=a=b+c/d\n\n\
-                  [audit]\nAWS_ACCESS_KEY_ID=AKAUDIT\naws_secret_access_key = s\naws_session_token = t\n[half]\naws_access_key_id=x\n";
+                  [audit]\nAWS_ACCESS_KEY_ID=AKAUDIT\naws_secret_access_key = s\naws_session_token = t\n[half]\naws_access_key_id=x\n\
+                  [audit-role]\naws_access_key_id = AKBASE\naws_secret_access_key = s\n";
     let config = "[default]\nregion = eu-central-1\ns3 =\n  aws_access_key_id = nested\n\
                   [profile  other ]\naws_access_key_id=AKOTHER\naws_secret_access_key=s\n\
-                  [profile role]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = default\n";
+                  [profile role]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = default\n\
+                  [profile audit-role]\nrole_arn = arn:aws:iam::1:role/x\nsource_profile = audit-role\n";
     let files = [
         ("AWS_SHARED_CREDENTIALS_FILE", write("credentials", shared)),
         ("AWS_CONFIG_FILE", write("config", config)),
@@ -70,6 +72,8 @@ fn credentials_are_found_in_the_order_of_the_official_clients() {
     for (profile, said) in [
         ("half", "only one"),
         ("role", "role_arn"),
+        // Its keys are those that the role is assumed with.
+        ("audit-role", "role_arn"),
         ("none", "no AWS credentials"),
     ] {
         held(AwsCredentials::profile(profile).variables(with(&[])), said);

@@ -140,6 +140,29 @@ fn with_acknowledgements_those_before_a_refused_event_come_again() {
 }
 
 #[test]
+fn an_event_refused_in_the_first_of_many_requests_costs_the_others_nothing() {
+    let mut ids = 0;
+    let receiver = Receiver::answering(move |request| {
+        let seqs = seqs(&events(request));
+        match (request.path.ends_with("/ack"), seqs.iter().position(|seq| *seq == 4)) {
+            (true, _) => all_confirmed(request),
+            (false, Some(at)) => Reply::status(400).body(format!(r#"{{"code":6,"invalid-event-number":{at}}}"#)),
+            (false, None) => {
+                ids += 1;
+                Reply::status(200).body(format!(r#"{{"code":0,"ackId":{ids}}}"#))
+            }
+        }
+    });
+    deliver_several(&receiver);
+    let refused = |request: &Request| seqs(&events(request)).contains(&4);
+    let requests = receiver.requests();
+    let taken = requests.iter().filter(|request| !refused(request));
+    let taken: BTreeSet<u64> = taken.flat_map(|request| seqs(&events(request))).collect();
+    let expected: BTreeSet<u64> = (0..32).filter(|seq| *seq != 4).collect();
+    assert!(taken.is_superset(&expected), "{taken:?}");
+}
+
+#[test]
 fn many_requests_wait_for_their_acknowledgements_together() {
     let mut next = 0;
     let receiver = Receiver::answering(move |request| match request.path.ends_with("/ack") {
