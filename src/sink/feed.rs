@@ -118,8 +118,10 @@ impl Feed {
         }
     }
 
-    /// Only the records that a query finds. Its order, limit and cursor mean nothing here.
-    pub fn filter(mut self, query: Query) -> Self {
+    /// Only the records that a query finds. Its order and its limit mean nothing here; one with a cursor or a range of `seq` is
+    /// refused where the log takes this feed (see [`from_seq`](Self::from_seq)).
+    pub fn filter(mut self, mut query: Query) -> Self {
+        query.with_proofs |= self.query.with_proofs;
         self.query = query;
         self
     }
