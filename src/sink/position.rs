@@ -8,7 +8,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use crate::hash::Hash;
@@ -67,7 +67,8 @@ impl PositionFile {
     /// [`io::ErrorKind::WouldBlock`] while another process delivers for it, or another sink of this name.
     pub(super) fn open(folder: &Path, name: &str) -> io::Result<(Self, Saved)> {
         let (folder, path) = (sinks(folder), path(folder, name));
-        fs::DirBuilder::new().recursive(true).create(&folder)?;
+        // Where the log is not there yet, this makes its folder too.
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);
         let file = open_file(&options, &path)?;
