@@ -2,6 +2,8 @@
 
 use super::ConfigError;
 use super::section::Section;
+#[cfg(feature = "azure")]
+use super::sinks::needed;
 use super::sinks::{Secrets, http, secret};
 
 #[cfg(feature = "cloudwatch")]
@@ -11,8 +13,8 @@ pub(super) fn cloudwatch(section: &mut Section, secrets: &mut Secrets) -> Result
     if let Some(credentials) = aws_credentials(section, secrets)? {
         logs = logs.credentials(credentials);
     }
-    if let Some(endpoint) = section.text("endpoint")? {
-        logs = logs.endpoint(endpoint.value);
+    if let Some(endpoint) = section.url("endpoint")? {
+        logs = logs.endpoint(endpoint);
     }
     if section.boolean("create_missing")? == Some(true) {
         logs = logs.create_missing();
@@ -58,7 +60,8 @@ fn aws_credentials(
 pub(super) fn azure(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::AzureMonitor, ConfigError> {
     use crate::sink::AzureCredentials;
 
-    let (endpoint, rule) = (section.needed("endpoint")?.value, section.needed("rule")?.value);
+    let endpoint = needed(section.url("endpoint")?, "endpoint", section)?;
+    let rule = section.needed("rule")?.value;
     let stream = section.needed("stream")?.value;
     let mut text = |key| Ok::<_, ConfigError>(section.text(key)?.map(|found| found.value));
     let (identity, tenant, client) = (text("identity")?, text("tenant")?, text("client")?);
@@ -102,8 +105,8 @@ pub(super) fn google(section: &mut Section, secrets: &mut Secrets) -> Result<cra
     if let Some(retention) = section.duration("retention")? {
         log = log.retention(retention);
     }
-    if let Some(endpoint) = section.text("endpoint")? {
-        log = log.endpoint(endpoint.value);
+    if let Some(endpoint) = section.url("endpoint")? {
+        log = log.endpoint(endpoint);
     }
     Ok(log.http(http(section, secrets)?))
 }

@@ -78,8 +78,11 @@ fn export(builder: Builder, mut section: Section) -> Result<Builder, ConfigError
         "day" => Every::Day,
         _ => return Err(every.wrong("it is hour or day")),
     };
-    let to = section.needed("to")?;
-    let to: Destination = to.value.parse().map_err(|error| to.wrong(error))?;
+    let place = section.needed("to")?;
+    let mut to: Destination = place.value.parse().map_err(|error| place.wrong(error))?;
+    if !place.value.contains("://") {
+        to = section.in_folder(&place.value).into();
+    }
     let mut export = Export::new(filter(&mut section)?);
     if let Some(format) = section.parsed("format", str::parse::<Format>)? {
         export = export.format(format);

@@ -89,6 +89,15 @@ impl Section {
         })
     }
 
+    /// A text, or a number as its digits.
+    pub(super) fn text_or_number(&mut self, key: &str) -> Result<Option<At<String>>, ConfigError> {
+        self.take(key, "a text or a number", |value| match value {
+            Value::Text(text) => Ok(text),
+            Value::Number(number) => Ok(number.to_string()),
+            other => Err(other),
+        })
+    }
+
     /// A text that must be there.
     pub(super) fn needed(&mut self, key: &str) -> Result<At<String>, ConfigError> {
         let (name, line) = (format!("{}{key}", self.prefix), self.line);
@@ -138,7 +147,24 @@ impl Section {
     /// A path, from the folder of the file.
     pub(super) fn path(&mut self, key: &str) -> Result<Option<PathBuf>, ConfigError> {
         let text = self.text(key)?;
-        Ok(text.map(|text| self.folder.join(text.value)))
+        Ok(text.map(|text| self.in_folder(&text.value)))
+    }
+
+    /// Where a path leads that is taken from the folder of the file.
+    pub(super) fn in_folder(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
+    }
+
+    /// The URL of a target over HTTP.
+    #[cfg(feature = "http")]
+    pub(super) fn url(&mut self, key: &str) -> Result<Option<String>, ConfigError> {
+        self.parsed(key, |text| {
+            let url = text.parse::<ureq::http::Uri>();
+            match url.as_ref().map(|url| url.scheme_str()) {
+                Ok(Some("http" | "https")) => Ok(text.to_owned()),
+                _ => Err("it is no URL that begins with https:// or http://"),
+            }
+        })
     }
 
     /// What stands in the file at a path.
@@ -147,7 +173,7 @@ impl Section {
         let Some(text) = self.text(key)? else {
             return Ok(None);
         };
-        let path = self.folder.join(&text.value);
+        let path = self.in_folder(&text.value);
         let content = std::fs::read(&path).map_err(|error| text.wrong(format!("{}: {error}", path.display())))?;
         Ok(Some(content))
     }

@@ -71,11 +71,16 @@ enum Begin {
 }
 
 fn start(section: &mut Section) -> Result<Option<Begin>, ConfigError> {
-    let read = |text: &str| match text {
-        "now" => Ok(Begin::Now),
-        _ => text.parse().map(Begin::Seq).map_err(|_| "it is \"now\" or a seq"),
+    let Some(start) = section.text_or_number("start")? else {
+        return Ok(None);
     };
-    section.parsed("start", read)
+    match start.value.as_str() {
+        "now" => Ok(Some(Begin::Now)),
+        seq => match seq.parse() {
+            Ok(seq) => Ok(Some(Begin::Seq(seq))),
+            Err(_) => Err(start.wrong("it is \"now\" or a seq")),
+        },
+    }
 }
 
 /// What must be there.
@@ -85,7 +90,7 @@ pub(super) fn needed<T>(value: Option<T>, key: &str, section: &Section) -> Resul
 
 #[cfg(feature = "webhook")]
 fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Webhook, ConfigError> {
-    let url = section.needed("url")?.value;
+    let url = needed(section.url("url")?, "url", section)?;
     let secret = secret(section, "secret", secrets)?;
     let mut webhook = crate::sink::Webhook::new(url, needed(secret, "secret", section)?);
     if let Some(old) = self::secret(section, "old_secret", secrets)? {
@@ -105,7 +110,7 @@ fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
 
 #[cfg(feature = "splunk")]
 fn splunk(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Splunk, ConfigError> {
-    let url = section.needed("url")?.value;
+    let url = needed(section.url("url")?, "url", section)?;
     let token = secret(section, "token", secrets)?;
     let mut splunk = crate::sink::Splunk::new(url, needed(token, "token", section)?);
     if let Some(index) = section.text("index")? {
@@ -134,8 +139,8 @@ fn datadog(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
     let site = section.needed("site")?.value;
     let key = secret(section, "api_key", secrets)?;
     let mut datadog = crate::sink::Datadog::new(site, needed(key, "api_key", section)?);
-    if let Some(url) = section.text("url")? {
-        datadog = datadog.url(url.value);
+    if let Some(url) = section.url("url")? {
+        datadog = datadog.url(url);
     }
     if let Some(source) = section.text("source")? {
         datadog = datadog.source(source.value);
@@ -154,7 +159,7 @@ fn datadog(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
 
 #[cfg(feature = "otlp")]
 fn otlp(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Otlp, ConfigError> {
-    let mut otlp = crate::sink::Otlp::new(section.needed("url")?.value);
+    let mut otlp = crate::sink::Otlp::new(needed(section.url("url")?, "url", section)?);
     for (name, value) in headers(section, secrets)? {
         otlp = otlp.header(name, value);
     }
