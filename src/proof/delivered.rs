@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::{Proof, TlogProofError};
+use crate::checkpoint::SignedCheckpoint;
 use crate::hash::Hash;
 use crate::json::{self, JsonError, Kind, Reader};
 use crate::record::Record;
@@ -57,18 +58,20 @@ impl DeliveredRecord {
     }
 
     /// Finds the records in a JSON text that holds a list of events, as SIEMs export them: one of each event. There is at
-    /// least one.
+    /// least one. Checkpoints among them are passed over.
     ///
     /// # Errors
     ///
-    /// [`DeliveredError::Json`] and [`DeliveredError::NoRecord`]. What is wrong with a record stands in its place.
+    /// [`DeliveredError::Json`], [`DeliveredError::NoRecord`] and [`DeliveredError::Checkpoint`]. What is wrong with a
+    /// record stands in its place, and so does [`DeliveredError::NoRecord`] where others of the list have one.
     pub fn all_from_json(text: &[u8]) -> Result<Vec<Result<Self, DeliveredError>>, DeliveredError> {
         let mut reader = Reader::new(text, DEPTH_MAX).map_err(DeliveredError::Json)?;
         let found = find(&mut reader, STRINGS_MAX).map_err(DeliveredError::Json)?;
         reader.end().map_err(DeliveredError::Json)?;
-        match found.is_empty() {
-            true => Err(DeliveredError::NoRecord),
-            false => Ok(found.into_iter().map(Parts::delivered).collect()),
+        match found.first() {
+            None => Err(DeliveredError::NoRecord),
+            Some(_) if !has_record(&found) => Err(DeliveredError::Checkpoint),
+            Some(_) => Ok(found.into_iter().filter_map(Found::delivered).collect()),
         }
     }
 
@@ -93,6 +96,9 @@ pub enum DeliveredError {
     /// Nowhere in it is an object with `event`, `personal`, `prev`, `recorded_at` and `seq`.
     #[error("there is no record in it: an object with event, personal, prev, recorded_at and seq")]
     NoRecord,
+    /// It is a checkpoint, which a sink delivers beside the records.
+    #[error("it is a checkpoint of the log, not a record")]
+    Checkpoint,
     /// It is a list with more than one.
     #[error("there are several records in it")]
     Several,
@@ -153,8 +159,33 @@ impl Parts {
     }
 }
 
-/// The first record in a value; of a list, that of each item. Strings within it may hold JSON, so many one in the other.
-fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Parts>, JsonError> {
+/// What an event is found to be.
+#[derive(Debug)]
+enum Found {
+    Record(Parts),
+    Checkpoint,
+    /// Neither, in a list.
+    Other,
+}
+
+impl Found {
+    /// `None` for a checkpoint.
+    fn delivered(self) -> Option<Result<DeliveredRecord, DeliveredError>> {
+        match self {
+            Self::Record(parts) => Some(parts.delivered()),
+            Self::Checkpoint => None,
+            Self::Other => Some(Err(DeliveredError::NoRecord)),
+        }
+    }
+}
+
+fn has_record(found: &[Found]) -> bool {
+    found.iter().any(|found| matches!(found, Found::Record(_)))
+}
+
+/// The first record in a value, else the first checkpoint; of a list, that of each item. Strings within it may hold JSON,
+/// so many one in the other.
+fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Found>, JsonError> {
     let mut found = Vec::new();
     match value.kind()? {
         Kind::Object => {
@@ -166,28 +197,41 @@ fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Parts>, JsonError>
                     if let Some(place) = parts.0.get_mut(at) {
                         *place = Some(part);
                     }
-                } else if found.is_empty() {
-                    found = find(value, strings)?;
-                } else {
+                } else if has_record(&found) {
                     value.skip()?;
+                } else {
+                    better(&mut found, find(value, strings)?);
                 }
                 Ok(())
             })?;
             if parts.is_record() {
-                return Ok(vec![parts]);
+                return Ok(vec![Found::Record(parts)]);
             }
             for part in parts.0.iter().flatten() {
-                if found.is_empty() {
-                    found = find(&mut Reader::new(part, DEPTH_MAX)?, strings)?;
+                if !has_record(&found) {
+                    better(&mut found, find(&mut Reader::new(part, DEPTH_MAX)?, strings)?);
                 }
             }
         }
-        Kind::List => value.list::<JsonError>(|_, value| {
-            found.extend(find(value, strings)?);
-            Ok(())
-        })?,
+        Kind::List => {
+            value.list::<JsonError>(|_, value| {
+                let is_event = value.kind()? == Kind::Object;
+                let item = find(value, strings)?;
+                if is_event && item.is_empty() {
+                    found.push(Found::Other);
+                }
+                found.extend(item);
+                Ok(())
+            })?;
+            if !has_record(&found) {
+                found.retain(|found| !matches!(found, Found::Other));
+            }
+        }
         Kind::String => {
             let text = value.string()?;
+            if text.parse::<SignedCheckpoint>().is_ok() {
+                found.push(Found::Checkpoint);
+            }
             if strings > 0 && text.trim_start().starts_with(['{', '[']) {
                 // A text that only begins like JSON is none.
                 let reader = Reader::new(text.as_bytes(), DEPTH_MAX);
@@ -199,6 +243,13 @@ fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Parts>, JsonError>
         _ => value.skip()?,
     }
     Ok(found)
+}
+
+/// Keeps what tells more.
+fn better(found: &mut Vec<Found>, other: Vec<Found>) {
+    if found.is_empty() || has_record(&other) {
+        *found = other;
+    }
 }
 
 /// The text that a value is, if it is one.
