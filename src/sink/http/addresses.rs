@@ -127,7 +127,8 @@ fn carried_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 /// So long a name is not asked for again.
 const KNOWN_FOR: Duration = Duration::from_secs(30);
 
-pub(super) const PRIVATE: &str = "the name resolves to no address of the public internet";
+pub(super) const PRIVATE: &str =
+    "the name resolves to no address of the public internet, and others are not allowed (allow_private_addresses)";
 
 #[cfg(test)]
 mod tests {
