@@ -110,6 +110,7 @@
 //! delivers:
 //!
 //! ```sh
+//! cargo install --path . --features cli,syslog,webhook   # with the features of the sinks
 //! indelible check-config audit.toml
 //! indelible ship /var/lib/auth/audit --config audit.toml
 //! ```

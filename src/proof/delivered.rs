@@ -63,15 +63,18 @@ impl DeliveredRecord {
     /// # Errors
     ///
     /// [`DeliveredError::Json`], [`DeliveredError::NoRecord`] and [`DeliveredError::Checkpoint`]. What is wrong with a
-    /// record stands in its place, and so does [`DeliveredError::NoRecord`] where others of the list have one.
+    /// record stands in its place, and [`DeliveredError::NoRecord`] after a list in which only some objects have one.
     pub fn all_from_json(text: &[u8]) -> Result<Vec<Result<Self, DeliveredError>>, DeliveredError> {
         let mut reader = Reader::new(text, DEPTH_MAX).map_err(DeliveredError::Json)?;
         let found = find(&mut reader, STRINGS_MAX).map_err(DeliveredError::Json)?;
         reader.end().map_err(DeliveredError::Json)?;
-        match found.first() {
-            None => Err(DeliveredError::NoRecord),
-            Some(_) if !has_record(&found) => Err(DeliveredError::Checkpoint),
-            Some(_) => Ok(found.into_iter().filter_map(Found::delivered).collect()),
+        match (found.records.is_empty(), found.has_checkpoint) {
+            (true, true) => Err(DeliveredError::Checkpoint),
+            (true, false) => Err(DeliveredError::NoRecord),
+            (false, _) => {
+                let other = found.has_other.then_some(Err(DeliveredError::NoRecord));
+                Ok(found.records.into_iter().map(Parts::delivered).chain(other).collect())
+            }
         }
     }
 
@@ -159,34 +162,30 @@ impl Parts {
     }
 }
 
-/// What an event is found to be.
-#[derive(Debug)]
-enum Found {
-    Record(Parts),
-    Checkpoint,
-    /// Neither, in a list.
-    Other,
+/// What is found in a value.
+#[derive(Debug, Default)]
+struct Found {
+    records: Vec<Parts>,
+    has_checkpoint: bool,
+    /// A list has records, and objects with neither.
+    has_other: bool,
 }
 
 impl Found {
-    /// `None` for a checkpoint.
-    fn delivered(self) -> Option<Result<DeliveredRecord, DeliveredError>> {
-        match self {
-            Self::Record(parts) => Some(parts.delivered()),
-            Self::Checkpoint => None,
-            Self::Other => Some(Err(DeliveredError::NoRecord)),
-        }
+    fn add(&mut self, other: Self) {
+        self.records.extend(other.records);
+        self.has_checkpoint |= other.has_checkpoint;
+        self.has_other |= other.has_other;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && !self.has_checkpoint
     }
 }
 
-fn has_record(found: &[Found]) -> bool {
-    found.iter().any(|found| matches!(found, Found::Record(_)))
-}
-
-/// The first record in a value, else the first checkpoint; of a list, that of each item. Strings within it may hold JSON,
-/// so many one in the other.
-fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Found>, JsonError> {
-    let mut found = Vec::new();
+/// Finds the first record in a value; of a list, that of each item. Strings within it may hold JSON, so many one in the other.
+fn find(value: &mut Reader<'_>, strings: usize) -> Result<Found, JsonError> {
+    let mut found = Found::default();
     match value.kind()? {
         Kind::Object => {
             let mut parts = Parts::default();
@@ -197,19 +196,21 @@ fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Found>, JsonError>
                     if let Some(place) = parts.0.get_mut(at) {
                         *place = Some(part);
                     }
-                } else if has_record(&found) {
-                    value.skip()?;
+                } else if found.records.is_empty() {
+                    found.add(find(value, strings)?);
                 } else {
-                    better(&mut found, find(value, strings)?);
+                    value.skip()?;
                 }
                 Ok(())
             })?;
             if parts.is_record() {
-                return Ok(vec![Found::Record(parts)]);
+                found = Found::default();
+                found.records.push(parts);
+                return Ok(found);
             }
             for part in parts.0.iter().flatten() {
-                if !has_record(&found) {
-                    better(&mut found, find(&mut Reader::new(part, DEPTH_MAX)?, strings)?);
+                if found.records.is_empty() {
+                    found.add(find(&mut Reader::new(part, DEPTH_MAX)?, strings)?);
                 }
             }
         }
@@ -217,21 +218,15 @@ fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Found>, JsonError>
             value.list::<JsonError>(|_, value| {
                 let is_event = value.kind()? == Kind::Object;
                 let item = find(value, strings)?;
-                if is_event && item.is_empty() {
-                    found.push(Found::Other);
-                }
-                found.extend(item);
+                found.has_other |= is_event && item.is_empty();
+                found.add(item);
                 Ok(())
             })?;
-            if !has_record(&found) {
-                found.retain(|found| !matches!(found, Found::Other));
-            }
+            found.has_other &= !found.records.is_empty();
         }
         Kind::String => {
             let text = value.string()?;
-            if text.parse::<SignedCheckpoint>().is_ok() {
-                found.push(Found::Checkpoint);
-            }
+            found.has_checkpoint = text.parse::<SignedCheckpoint>().is_ok();
             if strings > 0 && text.trim_start().starts_with(['{', '[']) {
                 // A text that only begins like JSON is none.
                 let reader = Reader::new(text.as_bytes(), DEPTH_MAX);
@@ -243,13 +238,6 @@ fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Found>, JsonError>
         _ => value.skip()?,
     }
     Ok(found)
-}
-
-/// Keeps what tells more.
-fn better(found: &mut Vec<Found>, other: Vec<Found>) {
-    if found.is_empty() || has_record(&other) {
-        *found = other;
-    }
 }
 
 /// The text that a value is, if it is one.
