@@ -23,7 +23,7 @@ use crate::verify;
 #[command(after_help = "Example:
   indelible check-event exported-from-the-siem.json --vkey \"$(cat audit.vkey)\"")]
 pub(crate) struct CheckEvent {
-    /// A file with one event as JSON, a list of them, or one on each line; - is standard input
+    /// A file with one event as JSON, a list of them, or one on each line, as jq -c prints them; - is standard input
     #[arg(default_value = "-")]
     file: PathBuf,
 
