@@ -40,6 +40,14 @@
 //! passed over. In OCSF and ECS it is found where it is; of CEF, give it what the SIEM shows as `rawEvent`, with the escapes of
 //! CEF taken off.
 //!
+//! The newest checkpoint that the SIEM has tells whether the log was cut off or written anew since. It is delivered as
+//! `{"checkpoint":…}`; in OCSF the note is `raw_data`, in ECS `event.original`, in CEF `rawEvent`:
+//!
+//! ```sh
+//! jq -r .checkpoint newest.json > kept.checkpoint
+//! indelible verify /var/lib/auth/audit --vkey "$(cat audit.vkey)" --checkpoint kept.checkpoint
+//! ```
+//!
 //! [`without_personal_data`](crate::sink::Feed::without_personal_data) keeps names, addresses and the like in the log, where
 //! they can be erased: what a target has got, an erasure here does not reach. [`Erased::sinks`](crate::erasure::Erased::sinks)
 //! says who has it.
