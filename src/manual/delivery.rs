@@ -70,7 +70,7 @@
 //!
 //! What a target will never take (too long, say) is found by halving, set aside in `sinks/NAME.rejected.jsonl` with the
 //! target's answer, and told as `audit_log.delivery.failed`; the rest goes on. Read that file, mend the target or its limits,
-//! and send what stands in it by hand.
+//! and send what stands in it by hand: without its personal data, or as the log has it, whole, under the same `seq`.
 //!
 //! # Alarms
 //!
