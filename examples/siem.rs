@@ -12,6 +12,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use http::{HeaderMap, HeaderName};
 use indelible::proof::DeliveredRecord;
 use indelible::sink::{Feed, Syslog, Webhook};
 use indelible::{Actor, AuditLog, Change, Event, FileStore, Query, Receipt, Target, Verifier, action};
@@ -178,10 +179,9 @@ fn read_syslog(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
     text.ok_or_else(|| std::io::Error::other("no structured data"))
 }
 
-/// The body of a request, which is answered. A receiver in earnest verifies `webhook-signature` before anything else, with a
-/// library for Standard Webhooks.
+/// The body of a request, which is answered once its signature is verified by a library of Standard Webhooks.
 fn read_request(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
-    let mut length = 0;
+    let (mut length, mut headers) = (0, HeaderMap::new());
     loop {
         let mut line = String::new();
         if stream.read_line(&mut line)? == 0 {
@@ -191,13 +191,18 @@ fn read_request(stream: &mut BufReader<TcpStream>) -> std::io::Result<String> {
             Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
                 length = value.parse().map_err(std::io::Error::other)?;
             }
-            Some(_) => {}
+            Some((name, value)) => {
+                let name: HeaderName = name.parse().map_err(std::io::Error::other)?;
+                headers.insert(name, value.parse().map_err(std::io::Error::other)?);
+            }
             None if line.trim().is_empty() => break,
             None => {}
         }
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
+    let verified = standardwebhooks::Webhook::new(SECRET).and_then(|webhook| webhook.verify(&body, &headers));
+    verified.map_err(std::io::Error::other)?;
     stream.get_mut().write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
     String::from_utf8(body).map_err(std::io::Error::other)
 }

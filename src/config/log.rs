@@ -83,7 +83,10 @@ fn export(builder: Builder, mut section: Section, exported: &mut BTreeSet<String
         _ => return Err(every.wrong("it is hour or day")),
     };
     let to = section.needed("to")?;
-    let destination: Destination = to.value.parse().map_err(|error| to.wrong(error))?;
+    let mut destination: Destination = to.value.parse().map_err(|error| to.wrong(error))?;
+    if !to.value.contains("://") {
+        destination = section.in_folder(&to.value).into();
+    }
     let filter = filter(&mut section)?;
     let mut export = Export::new(filter.value.clone());
     if let Some(format) = section.parsed("format", str::parse::<Format>)? {

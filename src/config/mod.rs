@@ -39,24 +39,27 @@
 //! | `segment_bytes` | [`FileStore::segment_size`](crate::FileStore::segment_size) |
 //! | `[retention]` | `keep` and `rules` as [`Retention`](crate::Retention) and [`Rule`](crate::retention::Rule) print themselves, `delivery_limit`, and `every`, the time between two runs |
 //! | `[[exports]]` | `every` (`hour`, `day`), `to` (a folder or the URL of a bucket), and of an [`Export`](crate::Export) `filter`, `format`, `compression`, `formula_guard` |
-//! | `[[sinks]]` | `name`, `type`, and of a [`Feed`] `filter`, `form`, `personal_data`, `proofs`, `checkpoints`, `start` (`"now"` or a `seq`, a number); the rest is the target's, below |
+//! | `[[sinks]]` | `name`, `type` (both needed), and of a [`Feed`] `filter`, `form`, `personal_data`, `proofs`, `checkpoints`, `start` (`"now"` or a `seq`, a number); the rest is the target's, below |
 //!
 //! A period is a number and `s`, `m`, `h`, `d` or `w`; those of a retention are of the calendar (`d`, `m`, `y`). A filter is
 //! that of a URL ([`Query::parse`](crate::Query::parse)). A secret is never written down: it is `{ env = "NAME" }` or
 //! `{ file = "/path" }`. A path is taken from the folder of the file.
 //!
+//! Of the targets, what is bold is needed. As a rule a key is the method of that name of the target, or of `HttpOptions`, in
+//! [`sink`](crate::sink): its docs say what it means, and what there is without it.
+//!
 //! | type | keys |
 //! | --- | --- |
-//! | `file` | `path` |
+//! | `file` | **`path`** |
 //! | `stdout` | |
-//! | `syslog` | `host`, `port`, `transport` (`tls`, where it is not given, `tcp` or `udp`), with TLS `roots` (the path of a PEM), `client_certificate` and `client_key`; `facility`, `hostname`, `app_name`, `enterprise_number`, `message_bytes_max`, `resend_bytes`, `newlines`, `timeout` |
-//! | `webhook` | `url`, `secret`, `old_secret` while it is rotated, `headers` (a table of secrets), `in_lists`, `allow_private_addresses`, and those over HTTP: `roots`, `client_certificate` (paths of a PEM), `client_key`, `proxy` (secrets), `user_agent`, `timeout` |
-//! | `splunk` | `url`, `token`, `index`, `host`, `source`, `sourcetype`, `fields` (a table of texts), `acknowledged` (a period), and those over HTTP |
-//! | `datadog` | `site`, `api_key`, `url`, `source`, `service`, `hostname`, `tags` (a table of texts), and those over HTTP |
-//! | `otlp` | `url`, `headers`, `resource` (a table of texts), and those over HTTP |
-//! | `cloudwatch` | `region`, `group`, `stream`; `profile`, or `identity` (`environment`, `container` or `instance`), or `access_key_id` with `secret_access_key` and, if need be, `session_token` (secrets), and without them what AWS's own clients find; `create_missing`, `endpoint`, and those over HTTP |
-//! | `azure` | `endpoint`, `rule`, `stream`; `tenant`, `client` and `client_secret`, or `identity` (`managed`, with or without `client`, or `workload`); `auxiliary`, and those over HTTP |
-//! | `google` | `project`, `log`, `key` (a secret) or `identity` (`metadata`), `resource`, `labels` (a table of texts), `retention`, `endpoint`, and those over HTTP |
+//! | `syslog` | **`host`**, **`port`**, `transport` (`tls`, where it is not given, `tcp` or `udp`), with TLS `roots` (the path of a PEM), `client_certificate` and `client_key`; `facility`, `hostname`, `app_name`, `enterprise_number`, `message_bytes_max`, `resend_bytes`, `newlines`, `timeout` |
+//! | `webhook` | **`url`**, **`secret`**, `old_secret` while it is rotated, `headers` (a table of secrets), `in_lists`, `allow_private_addresses`, and those over HTTP: `roots`, `client_certificate` (paths of a PEM), `client_key`, `proxy` (secrets), `user_agent`, `timeout` |
+//! | `splunk` | **`url`**, **`token`**, `index`, `host`, `source`, `sourcetype`, `fields` (a table of texts), `acknowledged` (a period), and those over HTTP |
+//! | `datadog` | **`site`**, **`api_key`**, `url`, `source`, `service`, `hostname`, `tags` (a table of texts), and those over HTTP |
+//! | `otlp` | **`url`**, `headers`, `resource` (a table of texts), and those over HTTP |
+//! | `cloudwatch` | **`region`**, **`group`**, **`stream`**; `profile`, or `identity` (`environment`, `container` or `instance`), or `access_key_id` with `secret_access_key` and, if need be, `session_token` (secrets), and without them what AWS's own clients find; `create_missing`, `endpoint`, and those over HTTP |
+//! | `azure` | **`endpoint`**, **`rule`**, **`stream`**; `tenant`, `client` and `client_secret`, or `identity` (`managed`, with or without `client`, or `workload`); `auxiliary`, and those over HTTP |
+//! | `google` | **`project`**, **`log`**, `key` (a secret) or `identity` (`metadata`), `resource`, `labels` (a table of texts), `retention`, `endpoint`, and those over HTTP |
 //!
 //! The service that writes the log opens it with [`Config::open`]. Where a process of its own delivers, with
 //! [`Config::ship`] or `indelible ship`, the service opens it with [`Config::without_sinks`].

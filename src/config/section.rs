@@ -155,8 +155,13 @@ impl Section {
         let text = self.text(key)?;
         match text {
             Some(text) if text.value.is_empty() => Err(text.wrong("it is empty")),
-            text => Ok(text.map(|text| self.folder.join(text.value))),
+            text => Ok(text.map(|text| self.in_folder(&text.value))),
         }
+    }
+
+    /// Where a path leads that is taken from the folder of the file.
+    pub(super) fn in_folder(&self, path: &str) -> PathBuf {
+        self.folder.join(path)
     }
 
     /// The certificates in the file at a path, as PEM.
@@ -168,7 +173,7 @@ impl Section {
         let Some(text) = self.text(key)? else {
             return Ok(None);
         };
-        let path = self.folder.join(&text.value);
+        let path = self.in_folder(&text.value);
         let wrong = |problem: String| text.wrong(format!("{}: {problem}", path.display()));
         let pem = std::fs::read(&path).map_err(|error| wrong(error.to_string()))?;
         let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();

@@ -18,7 +18,9 @@
 //! | anything else | your [`Sink`](crate::sink::Sink) | | what you say |
 //!
 //! Where there is a choice, take the one whose acknowledgement means most. Each sink's docs say which permission it needs and
-//! how the target is set up.
+//! how the target is set up. A sink with what it is to get is a [`Feed`](crate::sink::Feed), which a log takes when it is
+//! opened ([`Builder::sink`](crate::Builder::sink)) or later ([`AuditLog::add_sink`](crate::AuditLog::add_sink)); the docs of
+//! [`sink`](crate::sink) begin with a whole example, in which the target is of one's own.
 //!
 //! # What a target gets
 //!
@@ -32,6 +34,18 @@
 //!
 //! ```sh
 //! indelible check-event --vkey "$(cat audit.vkey)" < copied.json
+//! ```
+//!
+//! It may stand in what a SIEM or a webhook puts around it, alone, in a list, or one on each line; checkpoints may stand
+//! among them. In OCSF and ECS it is found where it is; of CEF, give it what the SIEM shows as `rawEvent`, with the escapes of
+//! CEF taken off.
+//!
+//! The newest checkpoint that the SIEM has tells whether the log was cut off or written anew since. It is delivered as
+//! `{"checkpoint":…}`; in OCSF the note is `raw_data`, in ECS `event.original`, in CEF `rawEvent`:
+//!
+//! ```sh
+//! jq -r .checkpoint newest.json > kept.checkpoint
+//! indelible verify /var/lib/auth/audit --vkey "$(cat audit.vkey)" --checkpoint kept.checkpoint
 //! ```
 //!
 //! [`without_personal_data`](crate::sink::Feed::without_personal_data) keeps names, addresses and the like in the log, where
@@ -57,7 +71,7 @@
 //!
 //! What a target will never take (too long, say) is found by halving, set aside in `sinks/NAME.rejected.jsonl` with the
 //! target's answer, and told as `audit_log.delivery.failed`; the rest goes on. Read that file, mend the target or its limits,
-//! and send what stands in it by hand.
+//! and send what stands in it by hand: without its personal data, or as the log has it, whole, under the same `seq`.
 //!
 //! # Alarms
 //!
@@ -101,14 +115,17 @@
 //!
 //! # In a process of its own
 //!
-//! With the feature `config`, one file describes the log and its sinks (`config::Config`). Either the
-//! service opens it, sinks and all, or a process beside it delivers:
+//! With the feature `config`, one file describes the log and its sinks: the docs of the module `config` (`src/config/mod.rs`)
+//! have an example and every key. Either the service opens it, sinks and all (`Config::open`), or a process beside it
+//! delivers:
 //!
 //! ```sh
+//! cargo install --path . --features cli,syslog,webhook   # with the features of the sinks
 //! indelible check-config audit.toml
 //! indelible ship /var/lib/auth/audit --config audit.toml
 //! ```
 //!
-//! That process only reads the log, needs no key, and reads on within 50 ms of an append (with `watch` on Linux at once). What it has to report it leaves in
-//! `sinks/reports`, and the service records it. Secrets for targets then stay out of the service, and a crash of one does not
-//! touch the other. [`Shipper`](crate::sink::Shipper) is the same as a library.
+//! The service then opens the log without these sinks (`Config::without_sinks`), or with a file of its own. That process runs
+//! as the user of the service, only reads the log, needs no key, and reads on within 50 ms of an append (with `watch` on Linux
+//! at once). What it has to report it leaves in `sinks/reports`, and the service records it. Secrets for targets then stay out
+//! of the service, and a crash of one does not touch the other. [`Shipper`](crate::sink::Shipper) is the same as a library.

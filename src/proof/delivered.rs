@@ -58,22 +58,24 @@ impl DeliveredRecord {
     }
 
     /// Finds the records in a JSON text that holds a list of events, as SIEMs export them: one of each event. There is at
-    /// least one.
+    /// least one. Checkpoints in the list are passed over.
     ///
     /// # Errors
     ///
-    /// [`DeliveredError::Json`], [`DeliveredError::Checkpoint`] and [`DeliveredError::NoRecord`]. What is wrong with a record
-    /// stands in its place.
+    /// [`DeliveredError::Json`], [`DeliveredError::NoRecord`] and [`DeliveredError::Checkpoint`]. What is wrong with a
+    /// record stands in its place, and [`DeliveredError::NoRecord`] after a list in which only some objects have one.
     pub fn all_from_json(text: &[u8]) -> Result<Vec<Result<Self, DeliveredError>>, DeliveredError> {
         let mut reader = Reader::new(text, DEPTH_MAX).map_err(DeliveredError::Json)?;
         let found = find(&mut reader, STRINGS_MAX).map_err(DeliveredError::Json)?;
         reader.end().map_err(DeliveredError::Json)?;
-        if !found.is_empty() {
-            return Ok(found.into_iter().map(Parts::delivered).collect());
+        match (found.records.is_empty(), found.checkpoint) {
+            (true, Some(checkpoint)) => Err(DeliveredError::Checkpoint(checkpoint)),
+            (true, None) => Err(DeliveredError::NoRecord),
+            (false, _) => {
+                let other = found.has_other.then_some(Err(DeliveredError::NoRecord));
+                Ok(found.records.into_iter().map(Parts::delivered).chain(other).collect())
+            }
         }
-        let mut reader = Reader::new(text, DEPTH_MAX).map_err(DeliveredError::Json)?;
-        let checkpoint = find_checkpoint(&mut reader, STRINGS_MAX).map_err(DeliveredError::Json)?;
-        Err(checkpoint.map_or(DeliveredError::NoRecord, DeliveredError::Checkpoint))
     }
 
     /// The record.
@@ -160,9 +162,31 @@ impl Parts {
     }
 }
 
-/// The first record in a value; of a list, that of each item. Strings within it may hold JSON, so many one in the other.
-fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Parts>, JsonError> {
-    let mut found = Vec::new();
+/// What is found in a value.
+#[derive(Debug, Default)]
+struct Found {
+    records: Vec<Parts>,
+    /// The first one.
+    checkpoint: Option<SignedCheckpoint>,
+    /// A list has records, and objects with neither.
+    has_other: bool,
+}
+
+impl Found {
+    fn add(&mut self, other: Self) {
+        self.records.extend(other.records);
+        self.checkpoint = self.checkpoint.take().or(other.checkpoint);
+        self.has_other |= other.has_other;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.checkpoint.is_none()
+    }
+}
+
+/// Finds the first record in a value; of a list, that of each item. Strings within it may hold JSON, so many one in the other.
+fn find(value: &mut Reader<'_>, strings: usize) -> Result<Found, JsonError> {
+    let mut found = Found::default();
     match value.kind()? {
         Kind::Object => {
             let mut parts = Parts::default();
@@ -173,62 +197,43 @@ fn find(value: &mut Reader<'_>, strings: usize) -> Result<Vec<Parts>, JsonError>
                     if let Some(place) = parts.0.get_mut(at) {
                         *place = Some(part);
                     }
-                } else if found.is_empty() {
-                    found = find(value, strings)?;
+                } else if found.records.is_empty() {
+                    found.add(find(value, strings)?);
                 } else {
                     value.skip()?;
                 }
                 Ok(())
             })?;
             if parts.is_record() {
-                return Ok(vec![parts]);
+                found = Found::default();
+                found.records.push(parts);
+                return Ok(found);
             }
             for part in parts.0.iter().flatten() {
-                if found.is_empty() {
-                    found = find(&mut Reader::new(part, DEPTH_MAX)?, strings)?;
+                if found.records.is_empty() {
+                    found.add(find(&mut Reader::new(part, DEPTH_MAX)?, strings)?);
                 }
             }
         }
-        Kind::List => value.list::<JsonError>(|_, value| {
-            found.extend(find(value, strings)?);
-            Ok(())
-        })?,
+        Kind::List => {
+            value.list::<JsonError>(|_, value| {
+                let is_event = value.kind()? == Kind::Object;
+                let item = find(value, strings)?;
+                found.has_other |= is_event && item.is_empty();
+                found.add(item);
+                Ok(())
+            })?;
+            found.has_other &= !found.records.is_empty();
+        }
         Kind::String => {
             let text = value.string()?;
+            found.checkpoint = text.parse().ok();
             if strings > 0 && text.trim_start().starts_with(['{', '[']) {
                 // A text that only begins like JSON is none.
                 let reader = Reader::new(text.as_bytes(), DEPTH_MAX);
                 found = reader
                     .and_then(|mut reader| find(&mut reader, strings - 1))
                     .unwrap_or_default();
-            }
-        }
-        _ => value.skip()?,
-    }
-    Ok(found)
-}
-
-/// The first checkpoint in a value, as it is delivered: the `checkpoint` of an object (FORMAT §1).
-fn find_checkpoint(value: &mut Reader<'_>, strings: usize) -> Result<Option<SignedCheckpoint>, JsonError> {
-    let mut found = None;
-    match value.kind()? {
-        Kind::Object => value.object::<JsonError>(|key, value| {
-            match value.kind()? {
-                Kind::String if key == "checkpoint" => found = found.take().or(value.string()?.parse().ok()),
-                _ => found = found.take().or(find_checkpoint(value, strings)?),
-            }
-            Ok(())
-        })?,
-        Kind::List => value.list::<JsonError>(|_, value| {
-            found = found.take().or(find_checkpoint(value, strings)?);
-            Ok(())
-        })?,
-        Kind::String => {
-            let text = value.string()?;
-            if strings > 0 && text.trim_start().starts_with(['{', '[']) {
-                let reader = Reader::new(text.as_bytes(), DEPTH_MAX);
-                let inside = reader.and_then(|mut reader| find_checkpoint(&mut reader, strings - 1));
-                found = inside.unwrap_or_default();
             }
         }
         _ => value.skip()?,

@@ -29,8 +29,9 @@
 //! | everything else | `indelibleUnmapped`, as JSON with the names of EVENTS §1 |
 //!
 //! A text that is empty, or longer than the dictionary of CEF allows, is left in `indelibleUnmapped`: nothing is cut.
-//! So is an `occurred_at` with microseconds. `rawEvent` and `indelibleUnmapped` may be longer than any field of the
-//! dictionary; they stand last.
+//! So is one with a control character, such as a tab or an escape, for which JSON has an escape and CEF has none; and an
+//! `occurred_at` with microseconds. `rawEvent` and `indelibleUnmapped` may be longer than any field of the dictionary; they
+//! stand last.
 //!
 //! In the header `|` and `\` are escaped by `\`, in values `=`, `\`, LF (`\n`) and CR (`\r`). A header has no
 //! line breaks: they become spaces there.
@@ -218,12 +219,12 @@ fn who(line: &mut Line, source: &mut Source<'_>, [id_key, name_key]: [&str; 2], 
     }) else {
         return;
     };
-    line.take(id_key, "", person, "id", is_filled_text, 1023);
-    let name = match person.look("email", is_filled_text) {
+    line.take(id_key, "", person, "id", is_plain_text, 1023);
+    let name = match person.look("email", is_plain_text) {
         Some(_) => "email",
         None => "name",
     };
-    line.take(name_key, "", person, name, is_filled_text, 1023);
+    line.take(name_key, "", person, name, is_plain_text, 1023);
 }
 
 /// The first target that is a person.
@@ -252,6 +253,12 @@ fn is_millis(json: &[u8]) -> bool {
     is_text(json) && Timestamp::from_fixed(text(json).as_bytes()).is_some_and(|time| time.unix_micros() % 1000 == 0)
 }
 
+/// A text that a value of CEF can hold: receivers of syslog replace control characters, and terminals obey them.
+fn is_plain_text(json: &[u8]) -> bool {
+    let has_escape = |char: char| char >= ' ' || matches!(char, '\n' | '\r');
+    is_filled_text(json) && text(json).chars().all(has_escape)
+}
+
 fn is_ipv4(json: &[u8]) -> bool {
     is_text(json) && text(json).parse::<Ipv4Addr>().is_ok()
 }
@@ -263,27 +270,27 @@ fn is_ipv6(json: &[u8]) -> bool {
 /// The fields that go where they go whatever the event is: key, label, path, kind, and the most characters that the
 /// dictionary of CEF allows.
 const FIELDS: [(&str, &str, &str, Kind, usize); 17] = [
-    ("act", "", "action", is_filled_text, 63),
-    ("outcome", "", "outcome", is_filled_text, 63),
-    ("reason", "", "reason", is_filled_text, 1023),
-    ("externalId", "", "id", is_filled_text, 40),
-    ("sourceServiceName", "", "source", is_filled_text, 1023),
+    ("act", "", "action", is_plain_text, 63),
+    ("outcome", "", "outcome", is_plain_text, 63),
+    ("reason", "", "reason", is_plain_text, 1023),
+    ("externalId", "", "id", is_plain_text, 40),
+    ("sourceServiceName", "", "source", is_plain_text, 1023),
     ("src", "", "context.ip", is_ipv4, 15),
     ("c6a2", "Source IPv6 Address", "context.ip", is_ipv6, 45),
     (
         "requestClientApplication",
         "",
         "context.user_agent",
-        is_filled_text,
+        is_plain_text,
         1023,
     ),
-    ("requestMethod", "", "context.http.method", is_filled_text, 1023),
-    ("request", "", "context.http.path", is_filled_text, 1023),
+    ("requestMethod", "", "context.http.method", is_plain_text, 1023),
+    ("request", "", "context.http.path", is_plain_text, 1023),
     ("cn2", "httpStatus", "context.http.status", is_integer, 20),
     ("cfp1", "riskScore", "context.risk.score", is_number, 64),
-    ("cs2", "sessionId", "context.session_id", is_filled_text, 4000),
-    ("cs3", "tenantId", "tenant_id", is_filled_text, 4000),
-    ("cs4", "actorType", "actor.type", is_filled_text, 4000),
-    ("cs5", "authMethod", "context.auth.method", is_filled_text, 4000),
-    ("cs6", "requestId", "context.request_id", is_filled_text, 4000),
+    ("cs2", "sessionId", "context.session_id", is_plain_text, 4000),
+    ("cs3", "tenantId", "tenant_id", is_plain_text, 4000),
+    ("cs4", "actorType", "actor.type", is_plain_text, 4000),
+    ("cs5", "authMethod", "context.auth.method", is_plain_text, 4000),
+    ("cs6", "requestId", "context.request_id", is_plain_text, 4000),
 ];

@@ -121,7 +121,8 @@ impl Feed {
 
     /// Only the records that a query finds, from the position on: another filter brings nothing back that the one before
     /// it passed over. Its order and limit mean nothing here; it has no range of `seq`, and no period before now (`last`).
-    pub fn filter(mut self, query: Query) -> Self {
+    pub fn filter(mut self, mut query: Query) -> Self {
+        query.with_proofs |= self.query.with_proofs;
         self.query = query;
         self
     }

@@ -70,6 +70,7 @@ impl PositionFile {
     /// [`io::ErrorKind::WouldBlock`] while another process delivers for it, or another sink of this name.
     pub(super) fn open(folder: &Path, name: &str) -> io::Result<(Self, Saved)> {
         let (log, folder, path) = (folder, sinks(folder), path(folder, name));
+        // Where the log is not there yet, this makes its folder too.
         fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o600);

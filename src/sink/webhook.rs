@@ -15,9 +15,10 @@ use crate::json;
 /// Posts each message to a URL, signed as [Standard Webhooks 1.0](https://www.standardwebhooks.com) says, so that the
 /// receiver verifies it with any library for that.
 ///
-/// The body is `{"data":…,"timestamp":…,"type":…}`: the message, when the event happened and its action. `webhook-id` is the
-/// message's own and stays the same when it is sent again: by it a receiver knows it again. With
-/// [`in_lists`](Self::in_lists) many messages go in one request, as a list of such objects.
+/// The body is `{"data":…,"timestamp":…,"type":…}`: the message (a string where it is CEF), when the event happened and its
+/// action, which is `audit_log.checkpoint` for a checkpoint. `webhook-id` is the message's own and stays the same when it is
+/// sent again: by it a receiver knows it again. With [`in_lists`](Self::in_lists) many messages go in one request, as a list of
+/// such objects.
 ///
 /// Any 2xx answer is an acknowledgement. Redirects are not followed. Where the URL's name resolves to an address of a private
 /// network, the request is refused, unless [`allow_private_addresses`](Self::allow_private_addresses) says otherwise; each
@@ -31,6 +32,41 @@ use crate::json;
 ///     .header("x-tenant", "acme");
 /// let feed = Feed::new("webhook", webhook).without_personal_data();
 /// ```
+///
+/// # How a receiver verifies
+///
+/// Over the bytes of the body as they came, before they are parsed. In Rust, with the crate `standardwebhooks`:
+///
+/// ```
+/// use http::HeaderMap;
+/// use standardwebhooks::{Webhook, WebhookError};
+///
+/// /// Fails unless one of the signatures is made with this secret, within five minutes of now.
+/// fn verify(secret: &str, headers: &HeaderMap, body: &[u8]) -> Result<(), WebhookError> {
+///     Webhook::new(secret)?.verify(body, headers)
+/// }
+/// # let (secret, now) = ("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD", std::time::UNIX_EPOCH.elapsed()?.as_secs());
+/// # let signature = Webhook::new(secret)?.sign("7-ab", now as i64, b"{}")?;
+/// # let mut headers = HeaderMap::new();
+/// # headers.insert("webhook-id", "7-ab".parse()?);
+/// # headers.insert("webhook-timestamp", now.into());
+/// # headers.insert("webhook-signature", format!("v1,AAAA {signature}").parse()?);
+/// # verify(secret, &headers, b"{}")?;
+/// # assert!(verify(secret, &headers, b"{ }").is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// In Python, with the package of that name:
+///
+/// ```python
+/// from standardwebhooks.webhooks import Webhook
+///
+/// event = Webhook(secret).verify(body, dict(headers))  # raises, else gives what the body says
+/// ```
+///
+/// Answer 2xx once the event is stored, and at once where its `webhook-id` is stored already. Answer 401 where it does not
+/// verify: delivery is held until the secret is mended. Answer 503 where it cannot be stored now: it comes again. With 400,
+/// 413 or 422 it is set aside for good, so keep these for an event that you never want.
 #[derive(Debug)]
 pub struct Webhook {
     url: Url,

@@ -25,7 +25,7 @@ use crate::{FAILED, FOUND};
 #[command(after_help = "Example:
   indelible check-event exported-from-the-siem.json --vkey \"$(cat audit.vkey)\"")]
 pub(crate) struct CheckEvent {
-    /// A file with one event as JSON, a list of them, or one on each line; - is standard input
+    /// A file with one event as JSON, a list of them, or one on each line, as jq -c prints them; - is standard input
     #[arg(default_value = "-")]
     file: PathBuf,
 
@@ -62,7 +62,10 @@ fn check(verifier: &Verifier, event: &[u8]) -> Vec<Result<String, (u8, String)>>
         false => (FOUND, format!("{what}{error}")),
     };
     let each = |delivered: Result<DeliveredRecord, DeliveredError>| {
-        let delivered = delivered.map_err(|error| (FOUND, error.to_string()))?;
+        let delivered = delivered.map_err(|error| match error {
+            DeliveredError::NoRecord => (FAILED, error.to_string()),
+            _ => (FOUND, error.to_string()),
+        })?;
         let (record, proof) = (delivered.record(), delivered.proof());
         let proof = proof.ok_or_else(|| (FAILED, NO_PROOF.to_owned()))?;
         let seq = record.seq();

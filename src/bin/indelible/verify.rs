@@ -84,7 +84,9 @@ pub(crate) fn verifier(vkeys: &[VerifierKey]) -> Result<Verifier, Failure> {
 }
 
 fn read_checkpoint(path: &Path) -> Result<SignedCheckpoint, Failure> {
-    let note = read_text(path, opening::CHECKPOINT_BYTES_MAX)?;
+    let text = read_text(path, opening::CHECKPOINT_BYTES_MAX)?;
+    // What copies one out of the JSON that a sink delivers may end it with one more line.
+    let note = format!("{}\n", text.trim_end_matches('\n'));
     note.parse()
         .map_err(|error: CheckpointError| Failure::at(path, format!("not a checkpoint: {error}")))
 }

@@ -96,8 +96,8 @@ impl Class {
         hash: Hash,
     ) {
         match self.uid {
-            ACCOUNT_CHANGE => self.account_change(document, source),
-            AUTHENTICATION => authentication(document, source),
+            ACCOUNT_CHANGE => self.account_change(document, source, &essence.action),
+            AUTHENTICATION => authentication(document, source, &essence.action),
             ENTITY_MANAGEMENT => {
                 parts::request(document, source);
                 let entity = source.items("targets").first_mut().and_then(parts::thing);
@@ -149,11 +149,16 @@ impl Class {
         }
     }
 
-    fn account_change<'a>(&self, document: &mut Document<'a>, source: &mut Source<'a>) {
+    fn account_change<'a>(&self, document: &mut Document<'a>, source: &mut Source<'a>, action: &str) {
         parts::request(document, source);
         parts::factor(document, source);
-        // Who registers or changes a password or a factor does it to an account of their own, where no other is named.
-        let is_own = matches!(self.activity_id, 3 | 4 | 10 | 11 | 99);
+        // Who registers, or changes a profile, a password or a factor, does it to an account of their own, where no other is
+        // named. The rest is done to others.
+        let is_own = match action {
+            "user.registered" | "user.registration.failed" => true,
+            "mfa.bypass.granted" | "mfa.factor.reset" | "password.reset.forced" | "user.invited" => false,
+            _ => matches!(self.activity_id, 3 | 4 | 10 | 11 | 99) && !action.starts_with("scim."),
+        };
         user(document, source, is_own);
         let is_policy = |kind: &str| kind.to_ascii_lowercase().ends_with("policy");
         let policies: Vec<_> = targets(source, is_policy).filter_map(parts::group).collect();
@@ -163,13 +168,14 @@ impl Class {
     }
 }
 
-fn authentication<'a>(document: &mut Document<'a>, source: &mut Source<'a>) {
+fn authentication<'a>(document: &mut Document<'a>, source: &mut Source<'a>, action: &str) {
     document.take("session.uid", source, "context.session_id", is_text);
     document.take("is_mfa", source, "context.auth.mfa", is_boolean);
     parts::request(document, source);
     parts::factor(document, source);
     parts::protocol(document, source);
-    user(document, source, true);
+    // A session that is revoked is that of somebody else.
+    user(document, source, action != "session.revoked");
     let other = targets(source, is_thing).find_map(parts::service);
     let service = other.unwrap_or_else(|| {
         let from = source.look("source", is_filled_text).map(text);

@@ -2,7 +2,9 @@
 //!
 //! An action of the [catalogue](crate::event::catalogue) has its class, activity and type there
 //! ([`Entry::ocsf`](crate::event::Entry::ocsf)). Another action has activity 99, `Other`, in the class that most actions
-//! of its [category](crate::Action::category) have, and is a Base Event (class 0) where the category is the host's own.
+//! of its [category](crate::Action::category) have; of the category `provisioning`, which has none of that kind, in Entity
+//! Management. It is a Base Event (class 0) where the category is the host's own, and where it is `security`: whether that
+//! is a finding, the host alone knows.
 //!
 //! In every class:
 //!
@@ -40,7 +42,7 @@
 //! | class | takes |
 //! | --- | --- |
 //! | 3001 Account Change | the first person as `user`; policies as `policies` |
-//! | 3002 Authentication | the first person as `user`, else the actor; the first other target as `service`, else `source` |
+//! | 3002 Authentication | the first person as `user`, else the actor (not where a session was revoked); the first other target as `service`, else `source` |
 //! | 3004 Entity Management | the first target as `entity` |
 //! | 3005 User Access Management | the first person as `user`; the others as `resources`, their ids as `privileges` |
 //! | 3006 Group Management | the first group as `group`, the first person as `user` |

@@ -144,6 +144,24 @@ fn nothing_is_cut() {
 }
 
 #[test]
+fn control_characters_stand_as_json_escapes_them() {
+    let event = Event::new("auth.login.failed")
+        .actor(Actor::user("tab\there").email("\u{7}@example.com"))
+        .reason("\u{1b}[2J\0");
+    let record = record_of(&event);
+    let line = cef::record(&record, record.line()).unwrap();
+    assert!(line.chars().all(|char| char >= ' '), "{line:?}");
+    let fields = split(&line).1;
+    let rest: Value = serde_json::from_str(&fields["indelibleUnmapped"]).unwrap();
+    assert_eq!(
+        (&rest["actor"]["id"], &rest["reason"]),
+        (&"tab\there".into(), &"\u{1b}[2J\0".into())
+    );
+    assert_eq!(rest["actor"]["email"], "\u{7}@example.com");
+    assert_eq!(Record::from_line(fields["rawEvent"].as_bytes()).unwrap(), record);
+}
+
+#[test]
 fn a_header_has_no_line_breaks() {
     let record = recorded(
         r#"{"action":"a|b\\c\nd=e"}"#,

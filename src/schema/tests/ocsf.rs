@@ -200,7 +200,30 @@ fn what_the_event_does_not_name_is_unknown() {
         json!({"name": "audit_log.signing_key"})
     );
     // A password is changed by whose it is, where nobody else is named.
-    assert_eq!(mapped(&bare("password.changed"))["user"]["uid"], "anonymous");
+    for own in [
+        "password.changed",
+        "user.registered",
+        "user.updated",
+        "auth.login.failed",
+        "session.ended",
+    ] {
+        assert_eq!(mapped(&bare(own))["user"]["uid"], "anonymous", "{own}");
+    }
+    // Whoever invites somebody, or ends the session of another, is not who that is done to.
+    for others in [
+        "user.invited",
+        "mfa.factor.reset",
+        "password.reset.forced",
+        "scim.user.updated",
+        "session.revoked",
+    ] {
+        let event = mapped(&bare(others));
+        assert_eq!(
+            (&event["user"], &event["actor"]["user"]["uid"]),
+            (&unknown, &json!("anonymous")),
+            "{others}"
+        );
+    }
 }
 
 #[test]

@@ -138,7 +138,8 @@ const AZURE_HOST: Ipv4Addr = Ipv4Addr::new(168, 63, 129, 16);
 /// So long a name is not asked for again.
 const KNOWN_FOR: Duration = Duration::from_secs(30);
 
-pub(super) const PRIVATE: &str = "the name resolves to no address of the public internet";
+pub(super) const PRIVATE: &str =
+    "the name resolves to no address of the public internet, and others are not allowed (allow_private_addresses)";
 
 #[cfg(test)]
 mod tests {

@@ -112,6 +112,38 @@ fn each_event_of_a_list_is_checked() {
 }
 
 #[test]
+fn the_rest_of_what_a_sink_delivered_is_passed_over_or_told() {
+    let (folder, event) = delivered();
+    let vkey = folder.vkey();
+    let note = folder.good(&["checkpoint", "audit"]);
+    let delivered = serde_json::json!({"data": {"checkpoint": note}, "type": "audit_log.checkpoint"});
+    let ocsf = serde_json::json!({"raw_data": note, "unmapped": {"size": 20}});
+    for (text, lines) in [
+        (format!("{delivered}\n{event}\n{ocsf}\n"), 3),
+        (serde_json::json!([ocsf, delivered, event]).to_string(), 1),
+    ] {
+        folder.write("events", text);
+        let said = folder.good(&["check-event", "events", "--vkey", &vkey]);
+        assert_eq!(said.lines().count(), lines, "{said}");
+    }
+    // What is no record any more hides nothing, and neither does what follows it go unchecked.
+    let mut stripped = event.clone();
+    stripped.as_object_mut().unwrap().remove("prev");
+    let mut forged = event.clone();
+    forged["event"]["actor"]["id"] = "usr_mallory".into();
+    for (text, code) in [
+        (format!("{stripped}\n{event}\n"), 2),
+        (serde_json::json!([stripped, event]).to_string(), 2),
+        (format!("{stripped}\n{forged}\n"), 1),
+    ] {
+        folder.write("events", text);
+        let said = folder.bad(code, &["check-event", "events", "--vkey", &vkey]);
+        assert!(said.contains("no record in it"), "{said}");
+        assert_eq!(said.contains("was changed"), code == 1, "{said}");
+    }
+}
+
+#[test]
 fn what_cannot_be_checked_says_why() {
     let (folder, event) = delivered();
     let vkey = folder.vkey();

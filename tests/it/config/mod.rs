@@ -8,6 +8,7 @@ mod syslog;
 mod targets;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use indelible::AuditLog;
@@ -53,6 +54,12 @@ name = "late"
 type = "file"
 path = "late.jsonl"
 start = "now"
+
+[[sinks]]
+name = "second"
+type = "file"
+path = "second.jsonl"
+start = 1
 "#;
 
 fn to_json(toml: &str) -> String {
@@ -68,11 +75,7 @@ fn to_json(toml: &str) -> String {
 fn open(scene: &Scene, text: &str, name: &str) -> AuditLog {
     let path = scene.root().join(name);
     fs::create_dir_all(scene.root().join("second")).expect("a folder");
-    fs::write(
-        &path,
-        text.replace("to = \"exports\"", &format!("to = {:?}", scene.root().join("exports"))),
-    )
-    .expect("written");
+    fs::write(&path, text).expect("written");
     Config::read(&path).expect("a configuration").open().expect("opens")
 }
 
@@ -83,7 +86,12 @@ fn the_whole_of_a_log_stands_in_a_file() {
     log.append(login(1)).expect("recorded");
     log.flush_sinks(SOON).expect("delivered");
     let state = log.state();
-    assert_eq!((state.sinks.len(), state.exports.len()), (2, 1));
+    assert_eq!((state.sinks.len(), state.exports.len()), (3, 1));
+    // Paths are taken from the folder of the file.
+    assert_eq!(
+        state.exports[0].destination,
+        scene.root().join("exports").display().to_string()
+    );
     eventually("a retention runs", || log.state().retention.runs > 0);
     let started = log
         .reader()
@@ -94,6 +102,11 @@ fn the_whole_of_a_log_stands_in_a_file() {
     assert!(started.contains("auth-service/1.4.2"), "{started}");
     log.close(SOON).expect("closes");
     assert!(scene.root().join("second/place").exists());
+    let second = fs::read_to_string(scene.root().join("second.jsonl")).expect("a copy");
+    assert!(
+        second.lines().next().is_some_and(|line| line.contains("\"seq\":1}")),
+        "{second}"
+    );
     let copy = fs::read_to_string(scene.root().join("copy.jsonl")).expect("a copy");
     assert_eq!(copy.lines().count(), 1);
     let ocsf: serde_json::Value = serde_json::from_str(&copy).expect("JSON");
@@ -256,6 +269,13 @@ fn a_secret_is_named_and_never_written_down() {
         "{error}"
     );
     assert!(!error.contains("hunter2"));
+    let nowhere = base.replace("http://localhost:1/", "localhost:1/T0KEN");
+    let nowhere = format!("{nowhere}secret = {{ env = 'NO_SUCH_SECRET' }}");
+    let error = Config::from_toml(&nowhere, "").expect_err("refused").to_string();
+    assert_eq!(
+        error,
+        "line 6: sinks[0].url: it is no URL that begins with https:// or http://"
+    );
     let missing = Config::from_toml(&format!("{base}secret = {{ env = 'NO_SUCH_SECRET' }}"), "").expect("read");
     let error = missing.check_secrets().expect_err("it is not set").to_string();
     assert_eq!(
@@ -278,9 +298,16 @@ fn a_process_of_its_own_ships_what_the_service_records() {
     let scene = Scene::new();
     let config = || Config::from_toml(&WHOLE.replace("\"exports\"", "\"/dev/null/none\""), scene.root()).expect("read");
     fs::create_dir_all(scene.root().join("second")).expect("a folder");
+    // It need not wait for the log, and nobody else looks into what it makes.
+    let shipper = config().ship().expect("ships");
+    let sinks = scene.root().join("audit/sinks");
+    eventually("the sinks begin", || sinks.join("late.position").exists());
+    for folder in [&sinks, &scene.root().join("audit")] {
+        let mode = fs::metadata(folder).expect("a folder").permissions().mode();
+        assert_eq!(mode & 0o777, 0o700, "{}", folder.display());
+    }
     let log = config().without_sinks().open().expect("opens");
     assert!(log.state().sinks.is_empty());
-    let shipper = config().ship().expect("ships");
     log.append(login(1)).expect("recorded");
     shipper.flush(Duration::from_secs(10)).expect("delivered");
     let copy = fs::read_to_string(scene.root().join("copy.jsonl")).expect("a copy");

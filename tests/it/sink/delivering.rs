@@ -122,11 +122,17 @@ fn personal_data_can_be_left_out_and_the_record_verifies() {
 #[test]
 fn a_filter_leaves_others_out_and_the_position_goes_on() {
     let (scene, target) = (Scene::new(), Target::new());
-    let feed = Feed::new("siem", target.clone()).filter(Query::new().actor_id("usr_7"));
+    let feed = Feed::new("siem", target.clone())
+        .with_proofs()
+        .filter(Query::new().actor_id("usr_7"));
     let log = scene.builder().sink(feed).open(scene.store()).expect("opens");
     append(&log, 20);
     flush(&log);
     assert_eq!(target.seqs(), [9]);
+    assert!(
+        target.messages()[0].text().contains("tlog-proof"),
+        "whatever is said first"
+    );
     assert_eq!(state(&log).position, 22);
 }
 
