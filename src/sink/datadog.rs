@@ -2,9 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::http::{Answer, Client, HttpOptions, Url, write_entry};
+use super::http::{Answer, Client, HttpOptions, Url, compressed, write_entry};
 use super::window::Window;
-use super::{Batch, Delivery, Limits, Message, Problem, Rejection, Secret, Sink};
+use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Problem, Rejection, Secret, Sink};
 use crate::event::Severity;
 use crate::json;
 
@@ -48,12 +48,8 @@ use crate::json;
 pub struct Datadog {
     url: Url,
     key: Secret,
-    source: String,
-    service: Option<String>,
-    hostname: Option<String>,
-    tags: Vec<String>,
+    encoding: Encoding,
     client: Client,
-    body: Vec<u8>,
 }
 
 impl Datadog {
@@ -64,12 +60,13 @@ impl Datadog {
         Self {
             url: Url::new(format!("https://http-intake.logs.{}/api/v2/logs", site.as_ref())),
             key: api_key.into(),
-            source: "indelible".to_owned(),
-            service: None,
-            hostname: None,
-            tags: Vec::new(),
+            encoding: Encoding {
+                source: "indelible".to_owned(),
+                service: None,
+                hostname: None,
+                tags: Vec::new(),
+            },
             client: Client::new(HttpOptions::new()),
-            body: Vec::new(),
         }
     }
 
@@ -81,26 +78,26 @@ impl Datadog {
 
     /// The logs' `source`; `indelible` if it is not given.
     pub fn source(mut self, name: impl Into<String>) -> Self {
-        self.source = name.into();
+        self.encoding.source = name.into();
         self
     }
 
     /// The logs' `service`.
     pub fn service(mut self, name: impl Into<String>) -> Self {
-        self.service = Some(name.into());
+        self.encoding.service = Some(name.into());
         self
     }
 
     /// The logs' `host`.
     pub fn hostname(mut self, name: impl Into<String>) -> Self {
-        self.hostname = Some(name.into());
+        self.encoding.hostname = Some(name.into());
         self
     }
 
     /// A tag of all logs. A comma in it would end it, and is sent as `_`.
     pub fn tag(mut self, key: impl AsRef<str>, value: impl AsRef<str>) -> Self {
         let tag = format!("{}:{}", key.as_ref(), value.as_ref());
-        self.tags.push(tag.replace(',', "_"));
+        self.encoding.tags.push(tag.replace(',', "_"));
         self
     }
 
@@ -109,7 +106,18 @@ impl Datadog {
         self.client = Client::new(options);
         self
     }
+}
 
+/// How logs are written.
+#[derive(Debug, Clone)]
+struct Encoding {
+    source: String,
+    service: Option<String>,
+    hostname: Option<String>,
+    tags: Vec<String>,
+}
+
+impl Encoding {
     /// What is the same in all logs, with a comma before each.
     fn attributes(&self) -> Vec<u8> {
         let tags = self.tags.join(",");
@@ -128,26 +136,41 @@ impl Datadog {
         text
     }
 
-    fn write_body<'a>(&mut self, messages: impl Iterator<Item = &'a Message>) {
-        let (now, attributes) = (SystemTime::now(), self.attributes());
-        self.body.clear();
-        for message in messages {
+    /// How many bytes a log has, at most.
+    fn size_of(&self, message: &Message) -> usize {
+        let named = [Some(&self.source), self.hostname.as_ref(), self.service.as_ref()];
+        let named = named.into_iter().flatten().chain(&self.tags);
+        // An attribute's escapes are at most six bytes for one.
+        let attributes = named.map(|value| value.len() * 6 + 1).sum::<usize>();
+        json::string_size(message.text()) + attributes + AROUND
+    }
+
+    /// Whether Datadog would cut it.
+    fn is_large(&self, message: &Message) -> bool {
+        self.size_of(message) > LOG_BYTES_MAX
+    }
+}
+
+impl Encoder for Encoding {
+    fn encode(&self, messages: &[Message]) -> Result<Encoded, Delivery> {
+        let (now, attributes, mut body) = (SystemTime::now(), self.attributes(), Vec::new());
+        for message in messages.iter().filter(|message| !self.is_large(message)) {
             let summary = message.summary();
             let placed = WINDOW.place(summary.occurred_at, now);
-            let opening: &[u8] = if self.body.is_empty() { b"[{" } else { b",{" };
-            self.body.extend_from_slice(opening);
-            self.body.extend_from_slice(b"\"message\":");
-            json::string(&mut self.body, message.text());
-            self.body.extend_from_slice(&attributes);
-            write_entry(&mut self.body, "status", status(summary.severity));
+            let opening: &[u8] = if body.is_empty() { b"[{" } else { b",{" };
+            body.extend_from_slice(opening);
+            body.extend_from_slice(b"\"message\":");
+            json::string(&mut body, message.text());
+            body.extend_from_slice(&attributes);
+            write_entry(&mut body, "status", status(summary.severity));
             if let Some(original) = placed.original {
-                write_entry(&mut self.body, "original_time", &original.to_string());
+                write_entry(&mut body, "original_time", &original.to_string());
             }
             let millis = placed.time.unix_micros().div_euclid(1000);
-            self.body
-                .extend_from_slice(format!(",\"timestamp\":{millis}}}").as_bytes());
+            body.extend_from_slice(format!(",\"timestamp\":{millis}}}").as_bytes());
         }
-        self.body.push(b']');
+        body.push(b']');
+        Ok(compressed(body))
     }
 }
 
@@ -157,11 +180,11 @@ impl Sink for Datadog {
     }
 
     fn size_of(&self, message: &Message) -> usize {
-        let named = [Some(&self.source), self.hostname.as_ref(), self.service.as_ref()];
-        let named = named.into_iter().flatten().chain(&self.tags);
-        // An attribute's escapes are at most six bytes for one.
-        let attributes = named.map(|value| value.len() * 6 + 1).sum::<usize>();
-        json::string_size(message.text()) + attributes + AROUND
+        self.encoding.size_of(message)
+    }
+
+    fn encoder(&self) -> Option<Box<dyn Encoder>> {
+        Some(Box::new(self.encoding.clone()))
     }
 
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
@@ -169,12 +192,14 @@ impl Sink for Datadog {
             Ok(key) => key,
             Err(problem) => return Delivery::hold(problem),
         };
-        let is_large = |message: &Message| self.size_of(message) > LOG_BYTES_MAX;
-        let (large, fitting): (Vec<usize>, Vec<usize>) =
-            (0..batch.messages.len()).partition(|at| batch.messages.get(*at).is_some_and(is_large));
-        if !fitting.is_empty() {
-            self.write_body(fitting.iter().filter_map(|at| batch.messages.get(*at)));
-            let answer = self.client.post_json(&self.url, &[("dd-api-key", &key)], &self.body);
+        let places = batch.messages.iter().enumerate();
+        let large = places.filter(|(_, message)| self.encoding.is_large(message));
+        let large: Vec<usize> = large.map(|(at, _)| at).collect();
+        if large.len() < batch.messages.len() {
+            let answer = batch.encoded(&self.encoding).and_then(|encoded| {
+                let headers = [("dd-api-key", key.as_str())];
+                self.client.post_json(&self.url, &headers, &encoded)
+            });
             match answer.map_or_else(|delivery| delivery, |answer| delivery(&answer)) {
                 Delivery::Delivered => {}
                 other => return other,

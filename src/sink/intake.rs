@@ -68,9 +68,4 @@ impl Intake {
         }
         Ok(read)
     }
-
-    /// The same without waiting. What cannot be read now is met again by the next [`wait`](Self::wait).
-    pub(super) fn read_ahead(&mut self, limits: (usize, usize)) -> VecDeque<Message> {
-        self.wait(Duration::ZERO, None, limits).unwrap_or_default()
-    }
 }

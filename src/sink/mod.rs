@@ -68,6 +68,7 @@ mod google;
 mod http;
 mod intake;
 mod known;
+mod meanwhile;
 mod message;
 #[cfg(feature = "otlp")]
 mod otlp;
@@ -93,6 +94,7 @@ mod webhook;
 mod window;
 mod worker;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
@@ -149,6 +151,12 @@ pub trait Sink: fmt::Debug + Send + 'static {
     /// time, and again with the same messages where it says so, or after a crash.
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery;
 
+    /// What makes that which is sent of a batch. Where records wait, the sinks over HTTP of this library have it made for the
+    /// next batch while they wait for the answer to one ([`Batch::encoded`]).
+    fn encoder(&self) -> Option<Box<dyn Encoder>> {
+        None
+    }
+
     /// The first record (its `seq`) of those delivered that the target may still lose, if there is one: for a target that
     /// takes what it is sent without saying when it has it. The saved position stays before it, so that after a crash of this
     /// process it is delivered again, and a purge waits for it. It is asked after each batch, and once a second meanwhile.
@@ -164,18 +172,74 @@ pub trait Sink: fmt::Debug + Send + 'static {
     fn finish(&mut self) {}
 }
 
+/// Makes what is sent of a batch: all that takes time and can be done before the batch before it is delivered.
+pub trait Encoder {
+    /// What is sent of these messages, in their order.
+    ///
+    /// # Errors
+    ///
+    /// What becomes of the batch, where nothing can be sent of it: something is misconfigured.
+    fn encode(&self, messages: &[Message]) -> Result<Encoded, Delivery>;
+}
+
+/// What is sent of a batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Encoded {
+    /// The body.
+    pub body: Vec<u8>,
+    /// Names and values of what goes before it, such as its signature.
+    pub headers: Vec<(&'static str, String)>,
+}
+
+impl Encoded {
+    /// A body.
+    pub fn new(body: Vec<u8>) -> Self {
+        let headers = Vec::new();
+        Self { body, headers }
+    }
+
+    /// The headers, as they are sent.
+    #[cfg(feature = "http")]
+    fn headers(&self) -> Vec<(&str, &str)> {
+        let headers = self.headers.iter();
+        headers.map(|(name, value)| (*name, value.as_str())).collect()
+    }
+
+    /// The same, with a header more.
+    pub fn with_header(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+}
+
 /// Messages in the order of the log.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Batch<'a> {
     /// The messages; at least one.
     pub messages: &'a [Message],
+    /// What the sink's [`Encoder`] has made of them, if it was made ahead.
+    encoded: Option<&'a Encoded>,
 }
 
 impl<'a> Batch<'a> {
     /// A batch of these messages, for tests of a sink.
     pub fn new(messages: &'a [Message]) -> Self {
-        Self { messages }
+        let encoded = None;
+        Self { messages, encoded }
+    }
+
+    /// What is sent of it: as it was made ahead, else as this encoder, which is the sink's, makes it now.
+    ///
+    /// # Errors
+    ///
+    /// Those of the encoder.
+    pub fn encoded(&self, encoder: &impl Encoder) -> Result<Cow<'a, Encoded>, Delivery> {
+        match self.encoded {
+            Some(encoded) => Ok(Cow::Borrowed(encoded)),
+            None => encoder.encode(self.messages).map(Cow::Owned),
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::http::{Answer, Client, HttpOptions, Url};
-use super::{Batch, Delivery, Limits, Message, Problem, Secret, Sink};
+use super::http::{Answer, Client, HttpOptions, Url, compressed};
+use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Problem, Secret, Sink};
 use crate::event::Severity;
 use crate::json::{self, JsonError, Kind, Reader};
 use crate::timestamp::Timestamp;
@@ -60,9 +60,8 @@ use crate::timestamp::Timestamp;
 pub struct Otlp {
     url: Url,
     headers: Vec<(String, Secret)>,
-    resource: BTreeMap<String, String>,
+    encoding: Encoding,
     client: Client,
-    body: Vec<u8>,
 }
 
 impl Otlp {
@@ -71,9 +70,10 @@ impl Otlp {
         Self {
             url: Url::new(format!("{}/v1/logs", url.as_ref().trim_end_matches('/'))),
             headers: Vec::new(),
-            resource: BTreeMap::from([("service.name".to_owned(), "indelible".to_owned())]),
+            encoding: Encoding {
+                resource: BTreeMap::from([("service.name".to_owned(), "indelible".to_owned())]),
+            },
             client: Client::new(HttpOptions::new()),
-            body: Vec::new(),
         }
     }
 
@@ -85,7 +85,7 @@ impl Otlp {
 
     /// An attribute of the resource that the records come from; `service.name` is `indelible` if it is not given.
     pub fn resource(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.resource.insert(name.into(), value.into());
+        self.encoding.resource.insert(name.into(), value.into());
         self
     }
 
@@ -94,17 +94,22 @@ impl Otlp {
         self.client = Client::new(options);
         self
     }
+}
 
-    /// The request of a batch: `ExportLogsServiceRequest` as JSON, in which integers of 64 bits are texts.
-    fn write_body(&mut self, messages: &[Message]) {
-        let body = &mut self.body;
-        body.clear();
-        body.extend_from_slice(b"{\"resourceLogs\":[{\"resource\":{\"attributes\":[");
+/// How a request is written: `ExportLogsServiceRequest` as JSON, in which integers of 64 bits are texts.
+#[derive(Debug, Clone)]
+struct Encoding {
+    resource: BTreeMap<String, String>,
+}
+
+impl Encoder for Encoding {
+    fn encode(&self, messages: &[Message]) -> Result<Encoded, Delivery> {
+        let mut body = b"{\"resourceLogs\":[{\"resource\":{\"attributes\":[".to_vec();
         for (at, (name, value)) in self.resource.iter().enumerate() {
             if at > 0 {
                 body.push(b',');
             }
-            write_attribute(body, name, "stringValue", value);
+            write_attribute(&mut body, name, "stringValue", value);
         }
         let version = env!("CARGO_PKG_VERSION");
         let scope = format!(
@@ -115,9 +120,10 @@ impl Otlp {
             if at > 0 {
                 body.push(b',');
             }
-            write_record(body, message);
+            write_record(&mut body, message);
         }
         body.extend_from_slice(b"]}]}]}");
+        Ok(compressed(body))
     }
 }
 
@@ -130,8 +136,15 @@ impl Sink for Otlp {
         json::string_size(message.text()) + AROUND
     }
 
+    fn encoder(&self) -> Option<Box<dyn Encoder>> {
+        Some(Box::new(self.encoding.clone()))
+    }
+
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
-        self.write_body(batch.messages);
+        let encoded = match batch.encoded(&self.encoding) {
+            Ok(encoded) => encoded,
+            Err(delivery) => return delivery,
+        };
         let mut secrets = Vec::new();
         for (name, value) in &self.headers {
             match value.get() {
@@ -143,7 +156,7 @@ impl Sink for Otlp {
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_str()))
             .collect();
-        match self.client.post_json(&self.url, &headers, &self.body) {
+        match self.client.post_json(&self.url, &headers, &encoded) {
             Ok(answer) => delivery(&answer),
             Err(delivery) => delivery,
         }

@@ -76,23 +76,18 @@ impl Progress {
     }
 
     /// All before `end` is sent now, or was: whether the target has it may never be known.
-    pub(super) fn give(&mut self, end: u64) -> io::Result<()> {
-        if end <= self.position.given {
-            return Ok(());
-        }
-        self.position.given = end;
-        self.save()
+    pub(super) fn give(&mut self, end: u64) {
+        self.position.given = self.position.given.max(end);
     }
 
-    /// All before `next` is delivered, and what is before `unconfirmed` the target cannot lose any more. Saves how far that
-    /// is, where it is something new.
-    pub(super) fn move_to(&mut self, next: u64, unconfirmed: Option<u64>) -> io::Result<()> {
+    /// All before `next` is delivered, and what is before `unconfirmed` the target cannot lose any more.
+    pub(super) fn move_to(&mut self, next: u64, unconfirmed: Option<u64>) {
         self.position.next = next;
         self.confirmed = unconfirmed.map_or(next, |seq| seq.min(next));
-        self.save()
     }
 
-    fn save(&mut self) -> io::Result<()> {
+    /// Saves how far it is, where that is something new.
+    pub(super) fn save(&mut self) -> io::Result<()> {
         let position = Position {
             next: self.confirmed,
             ..self.position

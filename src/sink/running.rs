@@ -77,7 +77,7 @@ impl Running {
     /// Waits until every record before `seq` is delivered, at most so long, and tells whether it is.
     pub(super) fn wait_delivered(&self, seq: u64, limit: Duration) -> bool {
         let numbers = self.numbers();
-        let is_before = |numbers: &mut Numbers| !numbers.is_beyond(seq) && !self.has_ended();
+        let is_before = |numbers: &mut Numbers| !numbers.await_beyond(seq) && !self.has_ended();
         let waited = self.moved.wait_timeout_while(numbers, limit, is_before);
         waited.unwrap_or_else(PoisonError::into_inner).0.is_beyond(seq)
     }
@@ -141,10 +141,14 @@ impl Running {
         std::mem::take(&mut waited.unwrap_or_else(PoisonError::into_inner).0.is_hurried)
     }
 
-    /// Lets it see what the numbers are now.
+    /// Lets it see what the numbers are now. Who waits for them is woken once they are there: a batch counts some times.
     pub(super) fn count(&self, count: impl FnOnce(&mut Numbers)) {
-        count(&mut self.numbers());
-        self.moved.notify_all();
+        let mut numbers = self.numbers();
+        count(&mut numbers);
+        if numbers.take_awaited() {
+            drop(numbers);
+            self.moved.notify_all();
+        }
     }
 
     pub(super) fn end(&self) {

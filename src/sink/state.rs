@@ -1,6 +1,7 @@
 //! The state of a sink as numbers.
 
 use std::collections::VecDeque;
+use std::io;
 use std::time::{Duration, Instant};
 
 use super::delivery::Problem;
@@ -71,6 +72,8 @@ pub(super) struct Numbers {
     pub(super) is_held: bool,
     /// When the oldest record that is to be delivered was recorded.
     pub(super) oldest: Option<Timestamp>,
+    /// The first position that somebody waits for.
+    awaited: Option<u64>,
     rate: Rate,
 }
 
@@ -89,9 +92,35 @@ impl Numbers {
         self.has_begun && self.position >= seq
     }
 
+    /// The same for who waits until it is so.
+    pub(super) fn await_beyond(&mut self, seq: u64) -> bool {
+        let is_beyond = self.is_beyond(seq);
+        if !is_beyond {
+            self.awaited = Some(self.awaited.map_or(seq, |awaited| awaited.min(seq)));
+        }
+        is_beyond
+    }
+
+    /// Whether somebody waits for what is so now. Who still waits then says so again.
+    pub(super) fn take_awaited(&mut self) -> bool {
+        let is_there = self.awaited.is_some_and(|seq| self.is_beyond(seq));
+        if is_there {
+            self.awaited = None;
+        }
+        is_there
+    }
+
     pub(super) fn moved(&mut self, progress: &Progress) {
         self.has_begun = true;
         (self.position, self.confirmed, self.had) = (progress.next(), progress.confirmed(), progress.had());
+    }
+
+    /// The same, after it was tried to save it.
+    pub(super) fn saved(&mut self, progress: &Progress, saved: io::Result<()>) {
+        self.moved(progress);
+        if let Err(error) = saved {
+            self.last_error = Some(Problem::new(format!("the position cannot be saved: {error}")));
+        }
     }
 
     pub(super) fn delivered(&mut self, records: u64) {

@@ -8,7 +8,7 @@ use ring::hmac;
 use zeroize::Zeroizing;
 
 use super::http::{Client, HttpOptions, Request, Url};
-use super::{Batch, Delivery, Limits, Message, Secret, Sink};
+use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Secret, Sink};
 use crate::hash::Hash;
 use crate::json;
 
@@ -70,13 +70,11 @@ use crate::json;
 #[derive(Debug)]
 pub struct Webhook {
     url: Url,
-    secrets: Vec<Secret>,
     headers: Vec<(String, Secret)>,
-    list_max: usize,
+    encoding: Encoding,
     options: HttpOptions,
     allows_private: bool,
     client: Option<Client>,
-    body: Vec<u8>,
 }
 
 impl Webhook {
@@ -84,19 +82,20 @@ impl Webhook {
     pub fn new(url: impl Into<String>, secret: impl Into<Secret>) -> Self {
         Self {
             url: Url::new(url),
-            secrets: vec![secret.into()],
             headers: Vec::new(),
-            list_max: 1,
+            encoding: Encoding {
+                list_max: 1,
+                secrets: vec![secret.into()],
+            },
             options: HttpOptions::new(),
             allows_private: false,
             client: None,
-            body: Vec::new(),
         }
     }
 
     /// Signs with one more secret: a receiver that has either of them verifies it.
     pub fn also_signed_by(mut self, secret: impl Into<Secret>) -> Self {
-        self.secrets.push(secret.into());
+        self.encoding.secrets.push(secret.into());
         self
     }
 
@@ -108,7 +107,7 @@ impl Webhook {
 
     /// Sends lists of up to so many messages, two at least: for receivers that take many.
     pub fn in_lists(mut self, messages_max: usize) -> Self {
-        self.list_max = messages_max.max(2);
+        self.encoding.list_max = messages_max.max(2);
         self
     }
 
@@ -123,56 +122,41 @@ impl Webhook {
         self.options = options;
         self
     }
-
-    fn headers(&self, id: &str) -> Result<Vec<(String, Zeroizing<String>)>, String> {
-        let now = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default()
-            .as_secs();
-        let mut signatures = String::new();
-        for secret in &self.secrets {
-            if !signatures.is_empty() {
-                signatures.push(' ');
-            }
-            signatures.push_str(&sign(&secret.get()?, id, now, &self.body)?);
-        }
-        let mut headers = vec![
-            ("content-type".to_owned(), Zeroizing::new("application/json".to_owned())),
-            ("webhook-id".to_owned(), Zeroizing::new(id.to_owned())),
-            ("webhook-timestamp".to_owned(), Zeroizing::new(now.to_string())),
-            ("webhook-signature".to_owned(), Zeroizing::new(signatures)),
-        ];
-        for (name, value) in &self.headers {
-            headers.push((name.clone(), value.get()?));
-        }
-        Ok(headers)
-    }
 }
 
 impl Sink for Webhook {
     fn limits(&self) -> Limits {
-        Limits::new(self.list_max, 1_000_000)
+        Limits::new(self.encoding.list_max, 1_000_000)
     }
 
     fn size_of(&self, message: &Message) -> usize {
         message.text().len() + AROUND
     }
 
+    fn encoder(&self) -> Option<Box<dyn Encoder>> {
+        Some(Box::new(self.encoding.clone()))
+    }
+
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
-        let id = write_body(&mut self.body, batch.messages, self.list_max > 1);
-        let headers = match self.headers(&id) {
-            Ok(headers) => headers,
-            Err(problem) => return Delivery::hold(problem),
+        let encoded = match batch.encoded(&self.encoding) {
+            Ok(encoded) => encoded,
+            Err(delivery) => return delivery,
         };
-        let headers: Vec<_> = headers
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
-            .collect();
+        let mut values = Vec::new();
+        for (name, value) in &self.headers {
+            match value.get() {
+                Ok(value) => values.push((name.as_str(), value)),
+                Err(problem) => return Delivery::hold(problem),
+            }
+        }
+        let mut headers = encoded.headers();
+        headers.push(("content-type", "application/json"));
+        headers.extend(values.iter().map(|(name, value)| (*name, value.as_str())));
         let request = Request {
             method: "POST",
             url: &self.url,
             headers: &headers,
-            body: &self.body,
+            body: &encoded.body,
         };
         let client = self.client.get_or_insert_with(|| {
             Client::new(match self.allows_private {
@@ -187,31 +171,64 @@ impl Sink for Webhook {
     }
 }
 
-/// Writes the body, and gives its id.
-fn write_body(body: &mut Vec<u8>, messages: &[Message], is_list: bool) -> String {
-    body.clear();
-    if is_list {
-        body.push(b'[');
+/// How a body is written and signed.
+#[derive(Debug, Clone)]
+struct Encoding {
+    /// How many messages a list has; where it is one, there is no list.
+    list_max: usize,
+    secrets: Vec<Secret>,
+}
+
+impl Encoding {
+    /// The signatures of a body, by each secret.
+    fn sign(&self, id: &str, timestamp: u64, body: &[u8]) -> Result<String, String> {
+        let signatures = self
+            .secrets
+            .iter()
+            .map(|secret| sign(&secret.get()?, id, timestamp, body));
+        Ok(signatures.collect::<Result<Vec<_>, _>>()?.join(" "))
     }
-    for (at, message) in messages.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
+}
+
+impl Encoder for Encoding {
+    fn encode(&self, messages: &[Message]) -> Result<Encoded, Delivery> {
+        let is_list = self.list_max > 1;
+        let length = |message: &Message| message.text().len() + AROUND;
+        let mut body = Vec::with_capacity(messages.iter().map(length).sum());
+        if is_list {
+            body.push(b'[');
         }
-        let summary = message.summary();
-        body.extend_from_slice(b"{\"data\":");
-        match message.is_json() {
-            true => body.extend_from_slice(message.text().as_bytes()),
-            false => json::string(body, message.text()),
+        for (at, message) in messages.iter().enumerate() {
+            if at > 0 {
+                body.push(b',');
+            }
+            let summary = message.summary();
+            body.extend_from_slice(b"{\"data\":");
+            match message.is_json() {
+                true => body.extend_from_slice(message.text().as_bytes()),
+                false => json::string(&mut body, message.text()),
+            }
+            body.extend_from_slice(b",\"timestamp\":");
+            json::string(&mut body, &summary.occurred_at.to_string());
+            body.extend_from_slice(b",\"type\":");
+            json::string(&mut body, &summary.action);
+            body.push(b'}');
         }
-        body.extend_from_slice(b",\"timestamp\":");
-        json::string(body, &summary.occurred_at.to_string());
-        body.extend_from_slice(b",\"type\":");
-        json::string(body, &summary.action);
-        body.push(b'}');
+        if is_list {
+            body.push(b']');
+        }
+        let (id, now) = (id(messages), SystemTime::now().duration_since(UNIX_EPOCH));
+        let now = now.unwrap_or_default().as_secs();
+        let signatures = self.sign(&id, now, &body).map_err(Delivery::hold)?;
+        Ok(Encoded::new(body)
+            .with_header("webhook-id", id)
+            .with_header("webhook-timestamp", now.to_string())
+            .with_header("webhook-signature", signatures))
     }
-    if is_list {
-        body.push(b']');
-    }
+}
+
+/// The `webhook-id` of messages.
+fn id(messages: &[Message]) -> String {
     match messages {
         [message] => message.id(),
         _ => list_id(messages),

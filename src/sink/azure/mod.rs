@@ -4,12 +4,13 @@ mod credentials;
 mod row;
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use self::credentials::AzureCredentials;
 use self::credentials::Cloud;
+use self::row::Rows;
 use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Token, Url, percent, post_with_token};
-use super::{Batch, Delivery, Limits, Message, Sink};
+use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Rejection, Sink};
 use crate::timestamp::Timestamp;
 
 /// Puts messages into a table of Azure Monitor (Log Analytics, Microsoft Sentinel), by the
@@ -127,7 +128,7 @@ impl AzureMonitor {
         self
     }
 
-    fn send(&mut self, body: &[u8]) -> Result<Answer, Delivery> {
+    fn send(&mut self, text: &Encoded) -> Result<Answer, Delivery> {
         let endpoint = self.endpoint.trim_end_matches('/');
         let (rule, stream) = (percent(&self.rule), percent(&self.stream));
         let url = format!("{endpoint}/dataCollectionRules/{rule}/streams/{stream}?api-version=2023-01-01");
@@ -137,7 +138,7 @@ impl AzureMonitor {
             tokens: Client::new(self.options.clone()),
             nearby: Client::new(HttpOptions::new().timeout(NEARBY_TIMEOUT)),
         });
-        post_with_token(target, &mut self.token, &url, body, || {
+        post_with_token(target, &mut self.token, &url, text, || {
             credentials.token(cloud, tokens, nearby)
         })
     }
@@ -156,15 +157,24 @@ impl Sink for AzureMonitor {
         row::size(message)
     }
 
+    fn encoder(&self) -> Option<Box<dyn Encoder>> {
+        Some(Box::new(Rows))
+    }
+
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
-        let (body, rejected) = row::write_all(batch.messages, SystemTime::now().into());
+        let (mut rejected, mut undelivered) = (Vec::new(), Vec::new());
+        for (at, message) in batch.messages.iter().enumerate() {
+            match row::too_long(message) {
+                Some(problem) => rejected.push(Rejection::new(at, problem)),
+                None => undelivered.push(at),
+            }
+        }
         if !rejected.is_empty() {
-            let is_rejected = |at: &usize| rejected.iter().any(|rejection| rejection.index == *at);
-            let undelivered = (0..batch.messages.len()).filter(|at| !is_rejected(at)).collect();
             return Delivery::Rejected { rejected, undelivered };
         }
-        let delivery = match self.send(&body) {
-            Ok(answer) => delivery(&answer, batch.messages.len(), body.len()),
+        let sent = batch.encoded(&Rows).and_then(|encoded| self.send(&encoded));
+        let delivery = match sent {
+            Ok(answer) => delivery(&answer, batch.messages),
             Err(delivery) => delivery,
         };
         self.token.forget_if_held(&delivery);
@@ -172,9 +182,10 @@ impl Sink for AzureMonitor {
     }
 }
 
-/// What became of a batch of `count` rows.
-fn delivery(answer: &Answer, count: usize, body_bytes: usize) -> Delivery {
-    let (problem, is_alone) = (answer.problem(), count == 1);
+/// What became of a batch.
+fn delivery(answer: &Answer, messages: &[Message]) -> Delivery {
+    let (problem, is_alone) = (answer.problem(), messages.len() == 1);
+    let is_large = || messages.iter().map(row::size).sum::<usize>() > LARGE;
     match answer.status {
         204 => Delivery::Delivered,
         // A proxy's, or a portal's: Azure says 204.
@@ -182,7 +193,7 @@ fn delivery(answer: &Answer, count: usize, body_bytes: usize) -> Delivery {
         // One message is no reason to set it aside: it may be the rule, or the URL.
         400 if is_alone => Delivery::Hold { problem },
         // Azure has answered so to what is too large.
-        404 if !is_alone && body_bytes > LARGE => Delivery::Split { problem },
+        404 if !is_alone && is_large() => Delivery::Split { problem },
         404 => Delivery::Hold { problem },
         _ => answer.delivery(),
     }

@@ -1,8 +1,11 @@
 //! A message as a row of a table.
 
+use std::time::SystemTime;
+
 use super::time_generated;
 use crate::json;
-use crate::sink::{Message, Rejection};
+use crate::sink::http::compressed;
+use crate::sink::{Delivery, Encoded, Encoder, Message};
 use crate::timestamp::Timestamp;
 
 /// How many bytes a row has, at most.
@@ -10,29 +13,30 @@ pub(super) fn size(message: &Message) -> usize {
     json::string_size(message.text()) + AROUND
 }
 
-/// The rows of messages as one list, and the messages that no row takes.
-pub(super) fn write_all(messages: &[Message], now: Timestamp) -> (Vec<u8>, Vec<Rejection>) {
-    let (mut body, mut rejected) = (Vec::new(), Vec::new());
-    body.push(b'[');
-    for (at, message) in messages.iter().enumerate() {
-        if at > 0 {
-            body.push(b',');
-        }
-        if !write(&mut body, message, now) {
-            let what = format!(
-                "it has {} bytes, and a row takes {}",
-                message.text().len(),
-                PART_BYTES_MAX * PARTS_MAX
-            );
-            rejected.push(Rejection::new(at, what));
-        }
-    }
-    body.push(b']');
-    (body, rejected)
+/// Why no row takes a message, if none does.
+pub(super) fn too_long(message: &Message) -> Option<String> {
+    let bytes = message.text().len();
+    (bytes > BYTES_MAX).then(|| format!("it has {bytes} bytes, and a row takes {BYTES_MAX}"))
 }
 
-/// Whether the row takes all of it.
-fn write(row: &mut Vec<u8>, message: &Message, now: Timestamp) -> bool {
+/// The rows of messages as one list.
+pub(super) struct Rows;
+
+impl Encoder for Rows {
+    fn encode(&self, messages: &[Message]) -> Result<Encoded, Delivery> {
+        let (now, mut body) = (SystemTime::now().into(), vec![b'[']);
+        for (at, message) in messages.iter().enumerate() {
+            if at > 0 {
+                body.push(b',');
+            }
+            write(&mut body, message, now);
+        }
+        body.push(b']');
+        Ok(compressed(body))
+    }
+}
+
+fn write(row: &mut Vec<u8>, message: &Message, now: Timestamp) {
     let summary = message.summary();
     let mut field = |name: &str, value: &str| {
         row.push(if row.ends_with(b"\"") { b',' } else { b'{' });
@@ -65,13 +69,15 @@ fn write(row: &mut Vec<u8>, message: &Message, now: Timestamp) -> bool {
         json::unsigned(row, seq);
     }
     row.push(b'}');
-    rest.is_empty()
 }
 
 /// Half of what a column takes: whether Azure counts the 64 KB in UTF-8 or in UTF-16 it does not say.
 const PART_BYTES_MAX: usize = 32_000;
 
 const PARTS_MAX: usize = 9;
+
+/// In any case: a part may end some bytes before it is full, so as not to cut a character.
+const BYTES_MAX: usize = PARTS_MAX * (PART_BYTES_MAX - 3);
 
 /// More than the other columns have.
 const AROUND: usize = 1_000;

@@ -5,15 +5,16 @@ mod body;
 mod credentials;
 mod sigv4;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
 use self::answer::{Refusal, dropped};
-use self::body::{write_events, write_names};
+use self::body::{Encoding, write_names};
 pub use self::credentials::{AwsCredentials, AwsKeys};
 use self::sigv4::{Scope, Signable};
 use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Request, Url, check_credential};
-use super::{Batch, Delivery, Limits, Message, Rejection, Sink};
+use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Rejection, Sink};
 use crate::timestamp::Timestamp;
 
 /// Puts messages into a log stream of AWS CloudWatch Logs, by `PutLogEvents`.
@@ -58,8 +59,7 @@ use crate::timestamp::Timestamp;
 /// ```
 pub struct CloudWatch {
     region: String,
-    group: String,
-    stream: String,
+    encoding: Encoding,
     credentials: AwsCredentials,
     endpoint: Option<Url>,
     creates: bool,
@@ -77,8 +77,10 @@ impl CloudWatch {
     pub fn new(region: impl Into<String>, group: impl Into<String>, stream: impl Into<String>) -> Self {
         Self {
             region: region.into(),
-            group: group.into(),
-            stream: stream.into(),
+            encoding: Encoding {
+                group: group.into(),
+                stream: stream.into(),
+            },
             credentials: AwsCredentials::find(),
             endpoint: None,
             creates: false,
@@ -124,10 +126,10 @@ impl CloudWatch {
         if !is_named(&self.region, &is_region) {
             return Err(Delivery::hold("the region is none of AWS"));
         }
-        if !is_named(&self.group, &is_group) {
+        if !is_named(&self.encoding.group, &is_group) {
             return Err(Delivery::hold("a group has 1 to 512 letters, digits and . _ / # -"));
         }
-        if !is_named(&self.stream, &|letter| !matches!(letter, ':' | '*')) {
+        if !is_named(&self.encoding.stream, &|letter| !matches!(letter, ':' | '*')) {
             return Err(Delivery::hold("a stream has 1 to 512 characters, and neither : nor *"));
         }
         Ok(())
@@ -151,45 +153,48 @@ impl CloudWatch {
     }
 
     /// Puts events, and gives the places of those that AWS drops for their time.
-    fn put(&mut self, messages: &[&Message], has_time_of_now: bool) -> Result<Vec<usize>, Delivery> {
-        let now = Timestamp::from(SystemTime::now());
-        let is_outside = messages.iter().any(|message| self.drops(message.recorded_at(), now));
-        let time = (has_time_of_now || is_outside).then_some(now);
-        let body = write_events(messages, &self.group, &self.stream, time);
-        let answer = self.call("PutLogEvents", &body)?;
+    fn put(&mut self, body: &[u8], count: usize) -> Result<Vec<usize>, Delivery> {
+        let answer = self.call("PutLogEvents", body)?;
         let answer = match Refusal::of(&answer) {
             Refusal::Missing if answer.status != 200 && self.creates => {
                 self.create()?;
-                self.call("PutLogEvents", &body)?
+                self.call("PutLogEvents", body)?
             }
             _ => answer,
         };
         match (answer.status, Refusal::of(&answer)) {
-            (200, _) => dropped(&answer, messages.len()),
+            (200, _) => dropped(&answer, count),
             (_, Refusal::Taken) => Ok(Vec::new()),
             (_, refusal) => Err(refusal.delivery(&answer)),
         }
     }
 
     /// Puts events, and those that AWS drops for their time once more.
-    fn put_all(&mut self, messages: &[Message]) -> Delivery {
+    fn put_all(&mut self, batch: &Batch<'_>) -> Delivery {
         if let Err(delivery) = self.check() {
             return delivery;
         }
-        let all: Vec<&Message> = messages.iter().collect();
-        let dropped = match self.put(&all, false) {
+        let (all, now) = (batch.messages, Timestamp::from(SystemTime::now()));
+        let is_outside = all.iter().any(|message| self.drops(message.recorded_at(), now));
+        let encoded = match is_outside {
+            true => Ok(Cow::Owned(Encoded::new(self.encoding.write(all, Some(now))))),
+            false => batch.encoded(&self.encoding),
+        };
+        let dropped = match encoded.and_then(|encoded| self.put(&encoded.body, all.len())) {
             Ok(dropped) if dropped.is_empty() => return Delivery::Delivered,
             Ok(dropped) => dropped,
             Err(delivery) => return delivery,
         };
-        let again: Vec<&Message> = dropped.iter().filter_map(|at| all.get(*at).copied()).collect();
+        let again: Vec<&Message> = dropped.iter().filter_map(|at| all.get(*at)).collect();
         // What is too old comes first, and what is ahead has no such time.
         let old = dropped.iter().enumerate().take_while(|(place, at)| place == *at).last();
         let old = old
             .and_then(|(place, _)| again.get(place))
             .map(|message| message.recorded_at());
         self.too_old = self.too_old.max(old.filter(|time| *time < SystemTime::now().into()));
-        match self.put(&again, true) {
+        let now = Timestamp::from(SystemTime::now());
+        let body = self.encoding.write(again, Some(now));
+        match self.put(&body, dropped.len()) {
             Ok(still) if still.is_empty() => Delivery::Delivered,
             Ok(still) => Delivery::Rejected {
                 rejected: still
@@ -205,8 +210,11 @@ impl CloudWatch {
     }
 
     fn create(&mut self) -> Result<(), Delivery> {
-        let stream = write_names(&[("logGroupName", &self.group), ("logStreamName", &self.stream)]);
-        let group = write_names(&[("logGroupName", &self.group)]);
+        let stream = write_names(&[
+            ("logGroupName", &self.encoding.group),
+            ("logStreamName", &self.encoding.stream),
+        ]);
+        let group = write_names(&[("logGroupName", &self.encoding.group)]);
         for (operation, body) in [
             ("CreateLogStream", &stream),
             ("CreateLogGroup", &group),
@@ -290,8 +298,12 @@ impl Sink for CloudWatch {
         message.text().len() + AROUND
     }
 
+    fn encoder(&self) -> Option<Box<dyn Encoder>> {
+        Some(Box::new(self.encoding.clone()))
+    }
+
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
-        let delivery = self.put_all(batch.messages);
+        let delivery = self.put_all(batch);
         self.keys.forget_if_held(&delivery);
         delivery
     }
@@ -301,8 +313,8 @@ impl fmt::Debug for CloudWatch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CloudWatch")
             .field("region", &self.region)
-            .field("group", &self.group)
-            .field("stream", &self.stream)
+            .field("group", &self.encoding.group)
+            .field("stream", &self.encoding.stream)
             .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
     }

@@ -2,16 +2,15 @@
 
 mod answer;
 mod credentials;
+mod entry;
 
 use std::fmt;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 pub use self::credentials::GoogleCredentials;
-use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Token, Url, percent, post_with_token};
-use super::{Batch, Delivery, Limits, Message, Sink};
-use crate::event::Severity;
-use crate::json;
-use crate::timestamp::Timestamp;
+use self::entry::Encoding;
+use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Token, Url, post_with_token};
+use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Sink};
 
 /// Writes messages into a log of Google Cloud Logging, by `entries.write`.
 ///
@@ -53,12 +52,8 @@ use crate::timestamp::Timestamp;
 /// let feed = Feed::new("google", log);
 /// ```
 pub struct GoogleLogging {
-    parent: String,
-    log: String,
+    encoding: Encoding,
     credentials: GoogleCredentials,
-    resource: String,
-    labels: Vec<(String, String)>,
-    retention: Duration,
     endpoint: Url,
     options: HttpOptions,
     token: Lease<Token>,
@@ -69,12 +64,8 @@ impl GoogleLogging {
     /// The log `log` of a project; or of what `organizations/ID`, `folders/ID` or `billingAccounts/ID` names.
     pub fn new(project: impl Into<String>, log: impl Into<String>) -> Self {
         Self {
-            parent: project.into(),
-            log: log.into(),
+            encoding: Encoding::new(project.into(), log.into()),
             credentials: GoogleCredentials::find(),
-            resource: "global".to_owned(),
-            labels: Vec::new(),
-            retention: RETENTION,
             endpoint: Url::new("https://logging.googleapis.com"),
             options: HttpOptions::new(),
             token: Lease::new(),
@@ -95,8 +86,8 @@ impl GoogleLogging {
         kind: impl Into<String>,
         labels: impl IntoIterator<Item = (K, V)>,
     ) -> Self {
-        self.resource = kind.into();
-        self.labels = labels
+        self.encoding.resource = kind.into();
+        self.encoding.labels = labels
             .into_iter()
             .map(|(key, value)| (key.into(), value.into()))
             .collect();
@@ -105,7 +96,7 @@ impl GoogleLogging {
 
     /// How long the bucket keeps entries, where that is not 30 days.
     pub fn retention(mut self, retention: Duration) -> Self {
-        self.retention = retention;
+        self.encoding.retention = retention;
         self
     }
 
@@ -121,80 +112,14 @@ impl GoogleLogging {
         self
     }
 
-    /// The whole name of the log.
-    fn log_name(&self) -> Result<String, Delivery> {
-        let is_parent = |letter: char| letter.is_ascii_alphanumeric() || "-_.:/".contains(letter);
-        if self.parent.is_empty() || !self.parent.chars().all(is_parent) {
-            return Err(Delivery::hold("the project has other than letters, digits and - _ . :"));
-        }
-        let is_log = |letter: char| letter.is_ascii_alphanumeric() || "/_-.".contains(letter);
-        if !(1..=LOG_CHARS_MAX).contains(&self.log.len()) || !self.log.chars().all(is_log) {
-            return Err(Delivery::hold("a log has 1 to 511 letters, digits and / _ - ."));
-        }
-        let log = percent(&self.log);
-        Ok(match self.parent.contains('/') {
-            true => format!("{}/logs/{log}", self.parent),
-            false => format!("projects/{}/logs/{log}", self.parent),
-        })
-    }
-
-    fn write_body(&self, messages: &[Message], log_name: &str) -> Vec<u8> {
-        let now = Timestamp::from(SystemTime::now());
-        let mut body = b"{\"entries\":[".to_vec();
-        for (at, message) in messages.iter().enumerate() {
-            body.extend_from_slice(if at > 0 { b",{\"insertId\":" } else { b"{\"insertId\":" });
-            json::string(&mut body, &message.id());
-            match message.is_json() {
-                true => {
-                    body.extend_from_slice(b",\"jsonPayload\":");
-                    body.extend_from_slice(message.text().as_bytes());
-                }
-                false => {
-                    body.extend_from_slice(b",\"textPayload\":");
-                    json::string(&mut body, message.text());
-                }
-            }
-            body.extend_from_slice(b",\"severity\":");
-            json::string(&mut body, severity(message.summary().severity));
-            body.extend_from_slice(b",\"timestamp\":");
-            json::string(&mut body, &self.time(message.recorded_at(), now).to_string());
-            body.push(b'}');
-        }
-        body.extend_from_slice(b"],\"logName\":");
-        json::string(&mut body, log_name);
-        body.extend_from_slice(b",\"partialSuccess\":true,\"resource\":{\"labels\":{");
-        for (at, (key, value)) in self.labels.iter().enumerate() {
-            if at > 0 {
-                body.push(b',');
-            }
-            json::string(&mut body, key);
-            body.push(b':');
-            json::string(&mut body, value);
-        }
-        body.extend_from_slice(b"},\"type\":");
-        json::string(&mut body, &self.resource);
-        body.extend_from_slice(b"}}");
-        body
-    }
-
-    /// The time of an entry: that of which Google drops it is not used.
-    fn time(&self, recorded_at: Timestamp, now: Timestamp) -> Timestamp {
-        let age = now.unix_micros().saturating_sub(recorded_at.unix_micros());
-        let micros = |time: Duration| i64::try_from(time.as_micros()).unwrap_or(i64::MAX);
-        match age > micros(self.retention.saturating_sub(MARGIN)) || age < -micros(AHEAD_MAX) {
-            true => now,
-            false => recorded_at,
-        }
-    }
-
-    fn send(&mut self, body: &[u8]) -> Result<Answer, Delivery> {
+    fn send(&mut self, text: &Encoded) -> Result<Answer, Delivery> {
         let url = format!("{}/v2/entries:write", self.endpoint.trim_end_matches('/'));
         let (target, nearby) = self.clients.get_or_insert_with(|| {
             let nearby = HttpOptions::new().timeout(NEARBY_TIMEOUT);
             (Client::new(self.options.clone()), Client::new(nearby))
         });
         let credentials = &self.credentials;
-        post_with_token(target, &mut self.token, &url, body, || credentials.token(nearby))
+        post_with_token(target, &mut self.token, &url, text, || credentials.token(nearby))
     }
 }
 
@@ -204,18 +129,15 @@ impl Sink for GoogleLogging {
     }
 
     fn size_of(&self, message: &Message) -> usize {
-        let text = match message.is_json() {
-            true => message.text().len(),
-            false => json::string_size(message.text()),
-        };
-        text + AROUND
+        self.encoding.size_of(message)
+    }
+
+    fn encoder(&self) -> Option<Box<dyn Encoder>> {
+        Some(Box::new(self.encoding.clone()))
     }
 
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
-        let sent = self.log_name().and_then(|log_name| {
-            let body = self.write_body(batch.messages, &log_name);
-            self.send(&body)
-        });
+        let sent = batch.encoded(&self.encoding).and_then(|encoded| self.send(&encoded));
         let delivery = match sent {
             Ok(answer) => answer::delivery(&answer, batch.messages.len()),
             Err(delivery) => delivery,
@@ -228,21 +150,10 @@ impl Sink for GoogleLogging {
 impl fmt::Debug for GoogleLogging {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("GoogleLogging")
-            .field("parent", &self.parent)
-            .field("log", &self.log)
+            .field("parent", &self.encoding.parent)
+            .field("log", &self.encoding.log)
             .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
-    }
-}
-
-/// Of Google's `LogSeverity`.
-fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Informational => "INFO",
-        Severity::Low => "NOTICE",
-        Severity::Medium => "WARNING",
-        Severity::High => "ERROR",
-        Severity::Critical => "CRITICAL",
     }
 }
 
@@ -250,17 +161,3 @@ const ENTRIES_MAX: usize = 1_000;
 
 /// Well below the 10 MB of a request, which Google counts in a form of its own.
 const BODY_BYTES_MAX: usize = 4_000_000;
-
-/// More than what stands around a message in a body.
-const AROUND: usize = 256;
-
-const LOG_CHARS_MAX: usize = 511;
-
-/// That of the bucket `_Default`.
-const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
-
-/// What a request may take, and the clocks may differ by.
-const MARGIN: Duration = Duration::from_secs(3600);
-
-/// A day, less as much.
-const AHEAD_MAX: Duration = Duration::from_secs(23 * 3600);

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 use super::lease::check_credential;
 use super::{Answer, Client, Lease};
 use crate::json::{JsonError, Kind, Reader};
-use crate::sink::Delivery;
+use crate::sink::{Delivery, Encoded};
 
 /// A bearer token, and when it ends. It is not in `Debug`, an error or a log.
 #[derive(Clone)]
@@ -81,7 +81,7 @@ pub(in crate::sink) fn post_with_token(
     client: &mut Client,
     lease: &mut Lease<Token>,
     url: &str,
-    text: &[u8],
+    text: &Encoded,
     mut renew: impl FnMut() -> Result<Token, Delivery>,
 ) -> Result<Answer, Delivery> {
     let mut post = |lease: &mut Lease<Token>| {

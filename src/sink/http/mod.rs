@@ -35,6 +35,8 @@ pub(super) use lease::check_credential;
 pub(super) use lease::{Lease, NEARBY_TIMEOUT, ask_host};
 #[cfg(feature = "token")]
 pub(super) use percent::percent;
+#[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp", feature = "token"))]
+pub(super) use post::compressed;
 #[cfg(any(feature = "splunk", feature = "datadog"))]
 pub(super) use post::write_entry;
 pub(super) use url::Url;

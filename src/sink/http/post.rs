@@ -1,6 +1,6 @@
 //! Posting JSON, compressed where that is worth it.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -9,10 +9,10 @@ use super::answer::Answer;
 use super::client::{Client, Request};
 #[cfg(any(feature = "splunk", feature = "datadog"))]
 use crate::json;
-use crate::sink::Delivery;
+use crate::sink::{Delivery, Encoded};
 
 impl Client {
-    /// Posts a JSON text, compressed by gzip unless it is short, and reads the answer, whatever its status.
+    /// Posts a JSON text, which may be [`compressed`], and reads the answer, whatever its status.
     ///
     /// # Errors
     ///
@@ -21,31 +21,34 @@ impl Client {
         &mut self,
         url: &str,
         headers: &[(&str, &str)],
-        text: &[u8],
+        text: &Encoded,
     ) -> Result<Answer, Delivery> {
-        let mut headers: Vec<_> = headers.to_vec();
+        let mut headers = headers.to_vec();
         headers.push(("content-type", "application/json"));
-        let compressed = match text.len() < COMPRESSED_MIN {
-            true => None,
-            false => gzip(text),
-        };
-        if compressed.is_some() {
-            headers.push(("content-encoding", "gzip"));
-        }
+        headers.extend(text.headers());
         self.send(&Request {
             method: "POST",
             url,
             headers: &headers,
-            body: compressed.as_deref().unwrap_or(text),
+            body: &text.body,
         })
     }
 }
 
-/// A text as gzip (RFC 1952): fast rather than small. In memory nothing fails; if it does, the text goes as it is.
-fn gzip(text: &[u8]) -> Option<Vec<u8>> {
+/// A JSON text as gzip (RFC 1952), fast rather than small, unless it is short. In memory nothing fails; if it does, the text
+/// goes as it is.
+pub(in crate::sink) fn compressed(text: Vec<u8>) -> Encoded {
+    let gzipped = (text.len() >= COMPRESSED_MIN).then(|| gzip(&text));
+    match gzipped {
+        Some(Ok(gzipped)) => Encoded::new(gzipped).with_header("content-encoding", "gzip"),
+        _ => Encoded::new(text),
+    }
+}
+
+fn gzip(text: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::with_capacity(text.len() / 4), Compression::fast());
-    encoder.write_all(text).ok()?;
-    encoder.finish().ok()
+    encoder.write_all(text)?;
+    encoder.finish()
 }
 
 /// Writes an entry of an object: a comma, the key and a text.

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use super::answer::{Said, taken};
 use crate::json::{self, JsonError, Reader};
-use crate::sink::Delivery;
-use crate::sink::http::Answer;
+use crate::sink::http::{Answer, compressed};
+use crate::sink::{Delivery, Encoded};
 
 /// A channel of this sink's own, in which Splunk counts the requests: to another it would give the same ids.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ impl Channel {
     /// What becomes of a batch that is not sent.
     pub(super) fn open(
         &mut self,
-        ask: impl FnOnce(&str, &[u8]) -> Result<Answer, Delivery>,
+        ask: impl FnOnce(&str, &Encoded) -> Result<Answer, Delivery>,
     ) -> Result<String, Delivery> {
         if let Some(id) = &self.id {
             return Ok(id.clone());
@@ -42,7 +42,7 @@ impl Channel {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| Delivery::retry(format!("no random numbers: {error}")))?;
         let id = uuid::Builder::from_random_bytes(random).into_uuid().to_string();
-        let answer = ask(&id, b"{\"acks\":[0]}")?;
+        let answer = ask(&id, &question(&BTreeSet::from([0])))?;
         match refusal(&answer) {
             Some(refusal) => Err(refusal),
             // That it does not know such a request yet.
@@ -59,7 +59,7 @@ impl Channel {
     pub(super) fn wait(
         &mut self,
         mut ids: BTreeSet<u64>,
-        mut ask: impl FnMut(&[u8]) -> Result<Answer, Delivery>,
+        mut ask: impl FnMut(&Encoded) -> Result<Answer, Delivery>,
     ) -> Result<BTreeSet<u64>, Delivery> {
         let began = Instant::now();
         while !ids.is_empty() {
@@ -93,7 +93,7 @@ fn refusal(answer: &Answer) -> Option<Delivery> {
 }
 
 /// `{"acks":[0,1]}`.
-fn question(ids: &BTreeSet<u64>) -> Vec<u8> {
+fn question(ids: &BTreeSet<u64>) -> Encoded {
     let mut text = b"{\"acks\":[".to_vec();
     for (at, id) in ids.iter().enumerate() {
         if at > 0 {
@@ -102,7 +102,7 @@ fn question(ids: &BTreeSet<u64>) -> Vec<u8> {
         json::unsigned(&mut text, *id);
     }
     text.extend_from_slice(b"]}");
-    text
+    compressed(text)
 }
 
 /// Calls `confirmed` with each id that is true in `{"acks":{"0":true,"1":false}}`. Splunk forgets those.

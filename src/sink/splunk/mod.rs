@@ -11,10 +11,9 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use self::acknowledgement::Channel;
-use self::event::{AROUND, write_events};
+use self::event::Encoding;
 use super::http::{Client, HttpOptions, Url};
-use super::{Batch, Delivery, Limits, Message, Secret, Sink};
-use crate::json;
+use super::{Batch, Delivery, Encoder, Limits, Message, Secret, Sink};
 
 /// Sends messages to the HTTP Event Collector (HEC) of Splunk, to its event endpoint.
 ///
@@ -68,11 +67,9 @@ use crate::json;
 pub struct Splunk {
     url: Url,
     token: Secret,
-    metadata: BTreeMap<&'static str, String>,
-    fields: BTreeMap<String, String>,
+    encoding: Encoding,
     client: Client,
     channel: Option<Channel>,
-    body: Vec<u8>,
 }
 
 impl Splunk {
@@ -83,11 +80,12 @@ impl Splunk {
         Self {
             url: Url::new(url.into().trim_end_matches('/')),
             token: token.into(),
-            metadata: metadata.map(|(key, value)| (key, value.to_owned())).into(),
-            fields: BTreeMap::new(),
+            encoding: Encoding {
+                metadata: metadata.map(|(key, value)| (key, value.to_owned())).into(),
+                fields: BTreeMap::new(),
+            },
             client: Client::new(HttpOptions::new()),
             channel: None,
-            body: Vec::new(),
         }
     }
 
@@ -113,7 +111,7 @@ impl Splunk {
 
     /// A field that is indexed with each event, such as the environment.
     pub fn field(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
-        self.fields.insert(name.into(), value.into());
+        self.encoding.fields.insert(name.into(), value.into());
         self
     }
 
@@ -133,16 +131,16 @@ impl Splunk {
     }
 
     fn with(mut self, key: &'static str, value: String) -> Self {
-        self.metadata.insert(key, value);
+        self.encoding.metadata.insert(key, value);
         self
     }
 
     /// Sends one request, and gives the id under which Splunk tells what became of it, where it has one.
-    fn post(&mut self, messages: &[Message], headers: &[(&str, &str)]) -> Result<Option<u64>, Delivery> {
-        write_events(&mut self.body, messages, &self.metadata, &self.fields);
+    fn post(&mut self, batch: &Batch<'_>, headers: &[(&str, &str)]) -> Result<Option<u64>, Delivery> {
+        let encoded = batch.encoded(&self.encoding)?;
         let url = format!("{}/services/collector/event", &*self.url);
-        let answer = self.client.post_json(&url, headers, &self.body)?;
-        answer::taken(&answer, messages.len(), self.channel.is_some())
+        let answer = self.client.post_json(&url, headers, &encoded)?;
+        answer::taken(&answer, batch.messages.len(), self.channel.is_some())
     }
 
     /// Sends a batch in as many requests as it takes, and waits until all that Splunk has taken is indexed.
@@ -151,7 +149,8 @@ impl Splunk {
         let (mut start, mut sent, mut failed) = (0, Vec::new(), None);
         while let Some(rest) = messages.get(start..).filter(|rest| !rest.is_empty()) {
             let end = start + limits.prefix(rest, |message| self.size_of(message));
-            match self.post(messages.get(start..end).unwrap_or_default(), headers) {
+            let part = Batch::new(messages.get(start..end).unwrap_or_default());
+            match self.post(&part, headers) {
                 // It was restarted, or there are several that count for themselves: which of the two requests would be
                 // confirmed?
                 Ok(Some(id)) if sent.iter().any(|(other, _)| *other == id) => {
@@ -199,13 +198,15 @@ impl Sink for Splunk {
     }
 
     fn size_of(&self, message: &Message) -> usize {
-        let metadata = self.metadata.iter().map(|(key, value)| key.len() + value.len());
-        let fields = self.fields.iter().map(|(key, value)| key.len() + value.len());
-        let text = match message.is_json() {
-            true => message.text().len(),
-            false => json::string_size(message.text()),
-        };
-        text + metadata.chain(fields).sum::<usize>() + AROUND
+        self.encoding.size_of(message)
+    }
+
+    fn encoder(&self) -> Option<Box<dyn Encoder>> {
+        // What is acknowledged goes in several requests.
+        match self.channel {
+            Some(_) => None,
+            None => Some(Box::new(self.encoding.clone())),
+        }
     }
 
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
@@ -215,7 +216,7 @@ impl Sink for Splunk {
         };
         let authorization = ("authorization", token.as_str());
         let delivered = match &mut self.channel {
-            None => self.post(batch.messages, &[authorization]).map(|_| ()),
+            None => self.post(batch, &[authorization]).map(|_| ()),
             Some(channel) => {
                 let url = format!("{}/services/collector/ack", &*self.url);
                 let client = &mut self.client;

@@ -4,18 +4,16 @@
 //! passed over, and what is erased meanwhile does not come.
 
 mod checkpoints;
+mod inbox;
 mod pausing;
 mod settle;
 
-use std::collections::VecDeque;
-use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::Sink;
 use super::begin::{First, begin};
-use super::delivery::Problem;
 use super::failed::Failed;
 use super::feed::{Content, Feed};
 use super::feeds::Host;
@@ -28,6 +26,7 @@ use super::running::Running;
 use super::troubles::Troubles;
 use crate::query::Query;
 use checkpoints::Checkpoints;
+use inbox::Inbox;
 
 /// The worker of a sink.
 struct Worker {
@@ -41,12 +40,7 @@ struct Worker {
     /// It is known where the sink begins.
     has_begun: bool,
     progress: Progress,
-    /// `None` where nothing of the log is in memory.
-    intake: Option<Intake>,
-    /// Read and not delivered, in order.
-    pending: VecDeque<Message>,
-    /// There was more to read than the next batch.
-    is_behind: bool,
+    inbox: Inbox,
     troubles: Troubles,
     /// What the log was to be told and has not taken.
     untold: Vec<Report>,
@@ -80,9 +74,7 @@ impl Worker {
             first,
             has_begun: false,
             progress: Progress::at(Position::at(first.next)),
-            intake: None,
-            pending: VecDeque::new(),
-            is_behind: false,
+            inbox: Inbox::default(),
             untold: Vec::new(),
             messages_max: usize::MAX,
             refused: 0,
@@ -123,14 +115,14 @@ impl Worker {
         }));
         // One that panics leaves what it had not confirmed.
         drop(finished);
+        self.save();
         self.progress.sync();
     }
 
     /// Whether all is delivered of a log that has ended, or in time to stop.
     fn is_done(&self) -> bool {
-        let is_last = self.pending.is_empty() && !self.checkpoints.is_owed();
-        let is_ended = self.intake.as_ref().is_some_and(Intake::is_ended);
-        is_last && (is_ended || self.running.is_stopping() && self.is_up_to_date())
+        let is_last = self.inbox.is_empty() && !self.checkpoints.is_owed();
+        is_last && (self.inbox.is_ended() || self.running.is_stopping() && self.is_up_to_date())
     }
 
     fn is_up_to_date(&self) -> bool {
@@ -141,13 +133,13 @@ impl Worker {
     /// The first record that was not read.
     fn read_to(&self) -> u64 {
         let next = self.progress.next();
-        self.intake.as_ref().map_or(next, |intake| intake.position().max(next))
+        self.inbox.read_to().map_or(next, |read_to| read_to.max(next))
     }
 
     /// What is not delivered now is read again: it may be erased meanwhile.
     fn let_go(&mut self) {
-        self.intake = None;
-        self.pending.clear();
+        self.inbox = Inbox::default();
+        self.save();
         let (host, next) = (&self.host, self.progress.next());
         // Before it has begun, nobody knows where it is.
         let oldest = self.has_begun.then(|| {
@@ -162,7 +154,7 @@ impl Worker {
         self.begin()?;
         self.fill()?;
         // One that was paused meanwhile begins no batch.
-        match self.pending.is_empty() || self.running.is_paused() {
+        match self.inbox.is_empty() || self.running.is_paused() {
             true => Ok(()),
             false => self.deliver(),
         }
@@ -181,36 +173,29 @@ impl Worker {
                 numbers.recovered();
             });
         }
-        if self.intake.is_none() {
+        if !self.inbox.is_open() {
             // Before anything is read: an erasure asks for it.
             self.running.count(|numbers| numbers.has_read = true);
             let query = self.query.clone().seq_from(self.progress.next());
             let follower = self.host.follow(&query);
             let follower = follower.map_err(|error| Failed::unreadable(&error))?;
-            self.intake = Some(Intake::new(follower, self.content));
+            self.inbox = Inbox::of(Intake::new(follower, self.content));
         }
         Ok(())
     }
 
     /// Reads what there is to be delivered next. Waits for it where there is nothing.
     fn fill(&mut self) -> Result<(), Failed> {
-        let limits = self.limits();
-        let wait = match self.pending.is_empty() && !self.troubles.is_failing() {
+        let wait = match self.inbox.is_empty() && !self.troubles.is_failing() {
             true => self.due_within(),
             false => Duration::ZERO,
         };
-        let bytes: usize = self.pending.iter().map(|message| message.text().len()).sum();
-        let room = (
-            limits.0.saturating_sub(self.pending.len()),
-            limits.1.saturating_sub(bytes),
-        );
         let running = Arc::clone(&self.running);
-        if let Some(intake) = &mut self.intake {
-            let read = intake.wait(wait, Some(&|| running.is_interrupted()), room);
-            let read = read.map_err(|error| Failed::unreadable(&error))?;
-            self.add(read, room);
-        }
-        if self.pending.is_empty() {
+        let is_called_off = || running.is_interrupted();
+        let read = self.inbox.read(&self.sink.limits(), wait, Some(&is_called_off));
+        self.count_read(&[]);
+        read.map_err(|error| Failed::unreadable(&error))?;
+        if self.inbox.is_empty() {
             self.pass_over();
         }
         self.add_checkpoint()
@@ -233,13 +218,6 @@ impl Worker {
         }
     }
 
-    /// How much is read at once: about what makes a batch, and not one message at a time for those who take one.
-    fn limits(&self) -> (usize, usize) {
-        let limits = self.sink.limits();
-        let messages_max = limits.messages_max.clamp(READ_MIN, READ_MAX);
-        (messages_max, limits.bytes_max.clamp(1, READ_BYTES_MAX))
-    }
-
     /// How long it may be waited for something new.
     fn due_within(&self) -> Duration {
         let untold = (!self.untold.is_empty()).then_some(TELL_AGAIN);
@@ -253,14 +231,12 @@ impl Worker {
         due.into_iter().flatten().min().unwrap_or(LONG)
     }
 
-    /// Takes what was read.
-    fn add(&mut self, read: VecDeque<Message>, room: (usize, usize)) {
-        let bytes: usize = read.iter().map(|message| message.text().len()).sum();
-        self.is_behind = read.len() >= room.0 || bytes >= room.1;
-        self.pending.extend(read);
-        let oldest = self.pending.iter().find(|message| message.record().is_some());
+    /// Lets it see what was read, and what of it is on its way.
+    fn count_read(&mut self, batch: &[Message]) {
+        let purged = self.inbox.take_purged();
+        let mut messages = batch.iter().chain(self.inbox.iter());
+        let oldest = messages.find(|message| message.record().is_some());
         let oldest = oldest.map(Message::recorded_at);
-        let purged = self.intake.as_mut().map_or(0, Intake::take_purged);
         self.running.count(|numbers| {
             numbers.oldest = oldest;
             numbers.purged += purged;
@@ -269,16 +245,16 @@ impl Worker {
 
     /// The newest checkpoint comes last, at most once a second.
     fn add_checkpoint(&mut self) -> Result<(), Failed> {
-        let has_one = self.pending.back().is_some_and(|last| last.record().is_none());
-        let is_owed = self.content.has_checkpoints && (self.checkpoints.is_owed() || !self.pending.is_empty());
-        let is_last = self.running.is_stopping() && self.pending.is_empty();
+        let has_one = self.inbox.last().is_some_and(|last| last.record().is_none());
+        let is_owed = self.content.has_checkpoints && (self.checkpoints.is_owed() || !self.inbox.is_empty());
+        let is_last = self.running.is_stopping() && self.inbox.is_empty();
         if has_one || !is_owed || !(self.checkpoints.is_due() || is_last) {
             return Ok(());
         }
         match self.host.newest().map_err(|error| Failed::unreadable(&error))? {
             Some(newest) => {
                 let message = self.content.checkpoint(&newest, self.host.now());
-                self.pending.push_back(message);
+                self.inbox.push(message);
             }
             None => self.checkpoints.is_gone(),
         }
@@ -288,27 +264,23 @@ impl Worker {
     /// All before `next` is delivered or not to be delivered.
     fn move_to(&mut self, next: u64) {
         let unconfirmed = self.sink.unconfirmed();
-        let saved = self.progress.move_to(next, unconfirmed);
-        self.moved(saved);
+        self.progress.move_to(next, unconfirmed);
+        // Where the next batch follows at once, it is saved with that.
+        match self.inbox.is_empty() {
+            true => self.save(),
+            false => self.running.count(|numbers| numbers.moved(&self.progress)),
+        }
     }
 
-    fn moved(&self, saved: io::Result<()>) {
-        self.running.count(|numbers| {
-            numbers.moved(&self.progress);
-            if let Err(error) = saved {
-                numbers.last_error = Some(Problem::new(format!("the position cannot be saved: {error}")));
-            }
-        });
+    /// Saves the position.
+    fn save(&mut self) {
+        if !self.has_begun {
+            return;
+        }
+        let saved = self.progress.save();
+        self.running.count(|numbers| numbers.saved(&self.progress, saved));
     }
 }
-
-/// So many messages are read at once, at least.
-const READ_MIN: usize = 256;
-
-/// And no more, whatever a sink takes: it is held in memory.
-const READ_MAX: usize = 100_000;
-
-const READ_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 const TELL_AGAIN: Duration = Duration::from_millis(100);
 

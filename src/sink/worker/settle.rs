@@ -1,8 +1,9 @@
 //! Delivering a batch, and what becomes of it.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
+use std::rc::Rc;
 use std::time::Instant;
 
 use super::Worker;
@@ -11,6 +12,7 @@ use crate::record::Record;
 use crate::sink::Batch;
 use crate::sink::delivery::{Delivery, Problem, Rejection};
 use crate::sink::failed::Failed;
+use crate::sink::meanwhile;
 use crate::sink::message::Message;
 use crate::sink::rejected::RejectedFile;
 
@@ -23,52 +25,53 @@ enum Fate {
 }
 
 impl Worker {
-    /// Delivers the next batch.
+    /// Delivers the next batch. While its target takes its time, what comes next is encoded and read.
     pub(super) fn deliver(&mut self) -> Result<(), Failed> {
-        let limits = self.limits();
-        let count = self
-            .sink
-            .limits()
-            .prefix(&self.pending, |message| self.sink.size_of(message));
-        let count = count.min(self.messages_max);
+        let limits = self.sink.limits();
+        let prefix = |after: usize| limits.prefix(self.inbox.iter().skip(after), |message| self.sink.size_of(message));
+        let count = prefix(0).min(self.messages_max);
+        // Where all that was read goes into the next batch, more of it may come.
+        let next = self.sink.encoder().map(|encoder| (prefix(count), encoder));
+        let next = next.filter(|(next, _)| count + next < self.inbox.len());
+        let (messages, encoded) = self.inbox.take(count);
         // Before it is sent: the target may have it, also where that fails or this process is killed.
-        if let Some(last) = self.pending.iter().take(count).rev().find_map(Message::seq) {
-            let saved = self.progress.give(last.saturating_add(1));
-            self.moved(saved);
+        if let Some(last) = messages.iter().rev().find_map(Message::seq) {
+            self.progress.give(last.saturating_add(1));
         }
-        let (sink, intake) = (&mut self.sink, self.intake.as_mut());
-        let is_behind = self.is_behind && self.pending.len() - count < limits.0 / 2;
-        let batch = Batch::new(self.pending.make_contiguous().get(..count).unwrap_or_default());
+        self.save();
+        let inbox = Rc::new(RefCell::new(std::mem::take(&mut self.inbox)));
+        let ahead = Rc::clone(&inbox);
+        let work = move || {
+            let next = next.as_ref().map(|(count, encoder)| (*count, encoder.as_ref()));
+            ahead.borrow_mut().work_ahead(next, &limits);
+        };
+        let batch = Batch {
+            messages: &messages,
+            encoded: encoded.as_ref(),
+        };
         self.running.count(|numbers| numbers.under_way = Some(Instant::now()));
-        // Where there is more, it is read while this is on its way.
-        let (delivery, ahead) = thread::scope(|scope| {
-            let ahead = intake.filter(|_| is_behind).and_then(|intake| {
-                let read = move || intake.read_ahead(limits);
-                thread::Builder::new().spawn_scoped(scope, read).ok()
-            });
-            let delivery = catch_unwind(AssertUnwindSafe(|| sink.deliver(&batch)));
-            (delivery, ahead.map(|ahead| ahead.join()))
+        let delivery = meanwhile::with(Box::new(work), || {
+            catch_unwind(AssertUnwindSafe(|| self.sink.deliver(&batch)))
         });
         self.running.count(|numbers| numbers.under_way = None);
-        // First: the position is before all that was read and is not delivered.
-        match ahead {
-            None => {}
-            Some(Ok(ahead)) => self.add(ahead, limits),
-            // Nobody knows what it had read: all is read again from the position.
-            Some(Err(_)) => return Err(Failed::new("reading the log panicked")),
-        }
-        self.settle_by(count, delivery.unwrap_or_else(|_| Delivery::retry("the sink panicked")))
+        self.inbox = inbox.take();
+        self.count_read(&messages);
+        self.settle_by(
+            messages,
+            delivery.unwrap_or_else(|_| Delivery::retry("the sink panicked")),
+        )
     }
 
-    /// Does what the target's answer to the first messages asks for.
-    fn settle_by(&mut self, count: usize, delivery: Delivery) -> Result<(), Failed> {
+    /// Does what the target's answer asks for. Where it is to be tried again, the batch is read again.
+    fn settle_by(&mut self, batch: Vec<Message>, delivery: Delivery) -> Result<(), Failed> {
         match delivery {
-            Delivery::Delivered => self.settle(count, &[], &[]),
-            Delivery::Partly { undelivered } => self.settle(count, &[], &undelivered),
-            Delivery::Rejected { rejected, undelivered } => self.settle(count, &rejected, &undelivered),
-            Delivery::Split { problem } if count == 1 => self.settle(count, &[Rejection::new(0, problem)], &[]),
+            Delivery::Delivered => self.settle(batch, &[], &[]),
+            Delivery::Partly { undelivered } => self.settle(batch, &[], &undelivered),
+            Delivery::Rejected { rejected, undelivered } => self.settle(batch, &rejected, &undelivered),
+            Delivery::Split { problem } if batch.len() == 1 => self.settle(batch, &[Rejection::new(0, problem)], &[]),
             Delivery::Split { problem } => {
-                self.messages_max = count / 2;
+                self.messages_max = batch.len() / 2;
+                self.inbox.put_back(batch);
                 self.running.count(|numbers| numbers.last_error = Some(problem));
                 Ok(())
             }
@@ -81,18 +84,17 @@ impl Worker {
         }
     }
 
-    /// Takes the first messages off the list, but for those that are delivered again, and moves the position.
-    fn settle(&mut self, count: usize, rejected: &[Rejection], undelivered: &[usize]) -> Result<(), Failed> {
-        let mut fates = vec![Fate::Delivered; count];
+    /// Puts back what is delivered again, and moves the position.
+    fn settle(&mut self, batch: Vec<Message>, rejected: &[Rejection], undelivered: &[usize]) -> Result<(), Failed> {
+        let mut fates = vec![Fate::Delivered; batch.len()];
         let mut mark = |at: usize, fate| fates.get_mut(at).into_iter().for_each(|found| *found = fate);
         rejected
             .iter()
             .for_each(|rejection| mark(rejection.index, Fate::Rejected));
         undelivered.iter().for_each(|at| mark(*at, Fate::Undelivered));
         let taken = fates.iter().filter(|fate| **fate == Fate::Delivered).count();
-        self.refuse(rejected, &fates)?;
+        self.refuse(&batch, rejected, &fates)?;
         let is_progress = fates.iter().any(|fate| *fate != Fate::Undelivered);
-        let batch: Vec<Message> = self.pending.drain(..count).collect();
         let (mut again, mut records, mut refused) = (Vec::new(), 0, 0);
         for (message, fate) in batch.into_iter().zip(fates) {
             let is_record = u64::from(message.record().is_some());
@@ -106,11 +108,8 @@ impl Worker {
             }
             self.done(&message, fate);
         }
-        again
-            .into_iter()
-            .rev()
-            .for_each(|message| self.pending.push_front(message));
-        let next = self.pending.iter().find_map(Message::seq);
+        self.inbox.put_back(again);
+        let next = self.inbox.iter().find_map(Message::seq);
         self.running.count(|numbers| {
             numbers.rejected += refused;
             if taken > 0 {
@@ -145,7 +144,7 @@ impl Worker {
     }
 
     /// Sets records aside that the target refuses.
-    fn refuse(&mut self, rejected: &[Rejection], fates: &[Fate]) -> Result<(), Failed> {
+    fn refuse(&mut self, batch: &[Message], rejected: &[Rejection], fates: &[Fate]) -> Result<(), Failed> {
         let is_taken = fates.contains(&Fate::Delivered);
         if is_taken {
             self.refused = 0;
@@ -159,7 +158,7 @@ impl Worker {
         }
         let records: BTreeMap<_, _> = refused
             .filter_map(|rejection| {
-                let record = self.pending.get(rejection.index)?.record()?;
+                let record = batch.get(rejection.index)?.record()?;
                 Some((rejection.index, (record, &rejection.problem)))
             })
             .collect();
