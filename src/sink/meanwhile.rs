@@ -21,7 +21,6 @@ pub(super) fn with<T>(work: Work, action: impl FnOnce() -> T) -> T {
 }
 
 /// What there is to do, now that this thread would wait.
-#[cfg(feature = "http")]
 pub(super) fn now() {
     if let Some(work) = WORK.take() {
         work();

@@ -131,8 +131,12 @@ impl<'a> Summary<'a> {
         for (key, value) in members(event.as_bytes()) {
             match key {
                 b"action" => summary.action = text(value),
-                b"severity" => summary.severity = Severity::named(&text(value)).unwrap_or(summary.severity),
                 b"occurred_at" => summary.occurred_at = text(value).parse().unwrap_or(recorded_at),
+                b"severity" => {
+                    summary.severity = Severity::named(&text(value)).unwrap_or(summary.severity);
+                    // The keys are sorted: it comes last.
+                    break;
+                }
                 _ => {}
             }
         }

@@ -151,8 +151,8 @@ pub trait Sink: fmt::Debug + Send + 'static {
     /// time, and again with the same messages where it says so, or after a crash.
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery;
 
-    /// What makes that which is sent of a batch. Where records wait, the sinks over HTTP of this library have it made for the
-    /// next batch while they wait for the answer to one ([`Batch::encoded`]).
+    /// What makes that which is sent of a batch, for a sink that waits for answers: it has the next batch made meanwhile
+    /// ([`Batch::meanwhile`]) and finds it there ([`Batch::encoded`]).
     fn encoder(&self) -> Option<Box<dyn Encoder>> {
         None
     }
@@ -240,6 +240,55 @@ impl<'a> Batch<'a> {
             Some(encoded) => Ok(Cow::Borrowed(encoded)),
             None => encoder.encode(self.messages).map(Cow::Owned),
         }
+    }
+
+    /// Has the worker read, and encode, what comes after this batch. A sink calls it where it has sent the batch and would
+    /// only wait for the answer; those over HTTP in this library do. It takes some milliseconds, and nothing depends on it.
+    ///
+    /// ```
+    /// use std::io::{BufRead, BufReader, Write};
+    /// use std::net::TcpStream;
+    /// use indelible::sink::{Batch, Delivery, Encoded, Encoder, Message, Sink};
+    ///
+    /// /// Messages as lines, and an empty one at the end.
+    /// #[derive(Debug, Clone)]
+    /// struct Lines;
+    ///
+    /// impl Encoder for Lines {
+    ///     fn encode(&self, messages: &[Message]) -> Result<Encoded, Delivery> {
+    ///         let lines = messages.iter().map(|message| message.text().to_owned() + "\n");
+    ///         Ok(Encoded::new((lines.collect::<String>() + "\n").into_bytes()))
+    ///     }
+    /// }
+    ///
+    /// /// A target that answers a batch with a line.
+    /// #[derive(Debug)]
+    /// struct Answering(TcpStream);
+    ///
+    /// impl Sink for Answering {
+    ///     fn encoder(&self) -> Option<Box<dyn Encoder>> {
+    ///         Some(Box::new(Lines))
+    ///     }
+    ///
+    ///     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+    ///         let lines = match batch.encoded(&Lines) {
+    ///             Ok(lines) => lines,
+    ///             Err(delivery) => return delivery,
+    ///         };
+    ///         if let Err(error) = self.0.write_all(&lines.body) {
+    ///             return Delivery::retry(error.to_string());
+    ///         }
+    ///         batch.meanwhile();
+    ///         let mut answer = String::new();
+    ///         match BufReader::new(&self.0).read_line(&mut answer) {
+    ///             Ok(_) if answer == "taken\n" => Delivery::Delivered,
+    ///             answered => Delivery::retry(format!("it answers {answered:?}")),
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn meanwhile(&self) {
+        meanwhile::now();
     }
 }
 

@@ -1,5 +1,6 @@
-//! What the sinks of another process, or of a log that has ended, have to tell the log: files in `sinks/reports/`, each named by a UUID, which becomes the
-//! id of the event. So one that is recorded twice, since a crash came before its file was removed, is recorded once.
+//! What the sinks of another process, or of a log that has ended, have to tell the log: files in `sinks/reports/`, each named
+//! by a UUID, which becomes the id of the event. So one that is recorded twice, since a crash came before its file was
+//! removed, is recorded once.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};

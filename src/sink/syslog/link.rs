@@ -42,6 +42,8 @@ impl Link {
     pub(super) fn open(target: &Target) -> Result<Self, Lost> {
         let tls = match target.transport {
             Transport::Tls => Some(target.trust.config().map_err(Lost::hold)?),
+            // Who gives certificates does not want it to go in the clear.
+            _ if target.trust.is_given() => return Err(Lost::hold("certificates are for TLS: see Syslog::tls")),
             _ => None,
         };
         let way = match target.transport {

@@ -20,6 +20,10 @@ pub(super) struct Trust {
 }
 
 impl Trust {
+    pub(super) fn is_given(&self) -> bool {
+        self.roots.is_some() || self.client.is_some()
+    }
+
     /// The same as TLS takes it. Secrets and the platform's roots are read anew each time.
     ///
     /// # Errors

@@ -194,9 +194,11 @@ impl Worker {
         let is_called_off = || running.is_interrupted();
         let read = self.inbox.read(&self.sink.limits(), wait, Some(&is_called_off));
         self.count_read(&[]);
-        read.map_err(|error| Failed::unreadable(&error))?;
-        if self.inbox.is_empty() {
-            self.pass_over();
+        match read {
+            // What was read before goes first.
+            Err(error) if self.inbox.is_empty() => return Err(Failed::unreadable(&error)),
+            _ if self.inbox.is_empty() => self.pass_over(),
+            _ => {}
         }
         self.add_checkpoint()
     }

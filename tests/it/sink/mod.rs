@@ -1,5 +1,6 @@
 //! Delivery to sinks: every record at least once and in order, whatever the target answers, and nobody waits for it.
 
+mod ahead;
 #[cfg(feature = "cloud")]
 mod clouds;
 #[cfg(feature = "datadog")]
@@ -113,6 +114,7 @@ impl Target {
 
 impl Sink for Target {
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+        batch.meanwhile();
         let script = self.inner().script.take();
         // It may wait, and is then looked at from elsewhere.
         let Some(mut script) = script else {

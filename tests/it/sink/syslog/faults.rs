@@ -209,3 +209,20 @@ fn names_that_syslog_does_not_take_hold_and_say_which() {
     let problem = state(&log).last_error.expect("a problem").to_string();
     assert!(problem.starts_with("hostname: "), "{problem}");
 }
+
+#[test]
+fn who_gives_certificates_is_not_sent_anything_in_the_clear() {
+    let authority = Authority::new();
+    let (certificate, key) = authority.certificate("auth");
+    for syslog in [
+        Syslog::tcp("127.0.0.1", 9).roots(authority.pem()),
+        Syslog::tcp("127.0.0.1", 9).client_certificate(certificate, key),
+        Syslog::udp("127.0.0.1", 9).roots(authority.pem()),
+    ] {
+        let scene = Scene::new();
+        let log = open(&scene, syslog);
+        eventually("it is held", || state(&log).is_held);
+        let problem = state(&log).last_error.expect("an error").to_string();
+        assert!(problem.contains("Syslog::tls"), "{problem}");
+    }
+}
