@@ -10,8 +10,7 @@ use crate::sink::intake::Intake;
 use crate::sink::message::Message;
 use crate::sink::{Encoded, Encoder, Limits};
 
-/// What was read of the log and is not delivered. Up to three batches: one to be delivered, one that is encoded meanwhile,
-/// and one that is read.
+/// What was read of the log and is not delivered: some batches.
 #[derive(Default)]
 pub(super) struct Inbox {
     /// `None` where nothing of the log is in memory.
@@ -72,9 +71,15 @@ impl Inbox {
         self.pending.push_back(message);
     }
 
-    /// Waits for something new, and reads as much as makes some batches, unless there is enough of it.
-    pub(super) fn read(&mut self, limits: &Limits, wait: Duration, is_called_off: CalledOff<'_>) -> Result<()> {
-        let Some(room) = room_beside(&self.pending, limits) else {
+    /// Waits for something new, and reads as much as makes so many batches, unless there is enough of it.
+    pub(super) fn read(
+        &mut self,
+        limits: &Limits,
+        batches: usize,
+        wait: Duration,
+        is_called_off: CalledOff<'_>,
+    ) -> Result<()> {
+        let Some(room) = room_beside(&self.pending, limits, batches) else {
             return Ok(());
         };
         // Where it panics, nobody knows what it had read: then it is gone, and all is read again from the position.
@@ -123,16 +128,17 @@ impl Inbox {
                 .map(|encoded| (count, Instant::now(), encoded));
         }
         if self.is_behind {
-            let read = self.read(limits, Duration::ZERO, None);
+            let read = self.read(limits, BATCHES, Duration::ZERO, None);
             drop(read);
         }
     }
 }
 
-/// How much is to be read beside these messages, in messages and bytes; `None` where half a batch would not fit.
-fn room_beside(messages: &VecDeque<Message>, limits: &Limits) -> Option<(usize, usize)> {
-    let messages_max = limits.messages_max.saturating_mul(3).clamp(MESSAGES_MIN, MESSAGES_MAX);
-    let bytes_max = limits.bytes_max.saturating_mul(3).clamp(1, BYTES_MAX);
+/// How much is to be read beside these messages to make so many batches, in messages and bytes; `None` where that is little.
+fn room_beside(messages: &VecDeque<Message>, limits: &Limits, batches: usize) -> Option<(usize, usize)> {
+    let messages_max = limits.messages_max.saturating_mul(batches);
+    let messages_max = messages_max.clamp(MESSAGES_MIN, MESSAGES_MAX);
+    let bytes_max = limits.bytes_max.saturating_mul(batches).clamp(1, BYTES_MAX);
     let bytes: usize = messages.iter().map(|message| message.text().len()).sum();
     let room = (
         messages_max.saturating_sub(messages.len()),
@@ -140,6 +146,9 @@ fn room_beside(messages: &VecDeque<Message>, limits: &Limits) -> Option<(usize, 
     );
     (room.0 > messages_max / 6 && room.1 > bytes_max / 6).then_some(room)
 }
+
+/// One that is delivered, one that is encoded meanwhile, and one that is read.
+pub(super) const BATCHES: usize = 3;
 
 /// So long what was encoded is sent so: it has the time of then, in its signature say.
 const FRESH: Duration = Duration::from_secs(30);
@@ -221,16 +230,18 @@ mod tests {
         let limits = Limits::new(100, 10_000);
         let room = |count: usize, bytes: usize| {
             let texts = (0..count).map(|_| "x".repeat(bytes));
-            room_beside(&messages(texts).into(), &limits)
+            room_beside(&messages(texts).into(), &limits, 3)
         };
         assert_eq!(room(0, 0), Some((300, 30_000)));
         assert_eq!(room(100, 10), Some((200, 29_000)));
         assert_eq!(room(251, 10), None, "no half of a batch");
         assert_eq!(room(6, 4_500), None, "nor in bytes");
         // Also of a sink that takes as much as there is, and of one that takes a message at a time.
-        let all = room_beside(&VecDeque::new(), &Limits::new(usize::MAX, usize::MAX));
-        assert_eq!(all, Some((MESSAGES_MAX, BYTES_MAX)));
-        let one = room_beside(&VecDeque::new(), &Limits::new(1, 1));
-        assert_eq!(one, Some((MESSAGES_MIN, 3)));
+        let nothing = VecDeque::new();
+        let room = |limits, batches| room_beside(&nothing, &limits, batches);
+        let all = Limits::new(usize::MAX, usize::MAX);
+        assert_eq!(room(all, 3), Some((MESSAGES_MAX, BYTES_MAX)));
+        assert_eq!(room(Limits::new(1, 1), 3), Some((MESSAGES_MIN, 3)));
+        assert_eq!(room(limits, 1), Some((MESSAGES_MIN, 10_000)));
     }
 }

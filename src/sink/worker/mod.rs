@@ -26,7 +26,7 @@ use super::running::Running;
 use super::troubles::Troubles;
 use crate::query::Query;
 use checkpoints::Checkpoints;
-use inbox::Inbox;
+use inbox::{BATCHES, Inbox};
 
 /// The worker of a sink.
 struct Worker {
@@ -186,13 +186,17 @@ impl Worker {
 
     /// Reads what there is to be delivered next. Waits for it where there is nothing.
     fn fill(&mut self) -> Result<(), Failed> {
-        let wait = match self.inbox.is_empty() && !self.troubles.is_failing() {
+        let is_failing = self.troubles.is_failing();
+        let wait = match self.inbox.is_empty() && !is_failing {
             true => self.due_within(),
             false => Duration::ZERO,
         };
         let running = Arc::clone(&self.running);
         let is_called_off = || running.is_interrupted();
-        let read = self.inbox.read(&self.sink.limits(), wait, Some(&is_called_off));
+        let limits = self.sink.limits();
+        // What fails is read again each time that it is tried.
+        let batches = if is_failing { 1 } else { BATCHES };
+        let read = self.inbox.read(&limits, batches, wait, Some(&is_called_off));
         self.count_read(&[]);
         match read {
             // What was read before goes first.

@@ -41,7 +41,11 @@ impl Worker {
         self.save();
         let inbox = Rc::new(RefCell::new(std::mem::take(&mut self.inbox)));
         let ahead = Rc::clone(&inbox);
+        let is_failing = self.troubles.is_failing();
         let work = move || {
+            if is_failing {
+                return;
+            }
             let next = next.as_ref().map(|(count, encoder)| (*count, encoder.as_ref()));
             ahead.borrow_mut().work_ahead(next, &limits);
         };
