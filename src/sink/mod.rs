@@ -200,7 +200,13 @@ impl Encoded {
     }
 
     /// The headers, as they are sent.
-    #[cfg(feature = "http")]
+    #[cfg(any(
+        feature = "splunk",
+        feature = "datadog",
+        feature = "otlp",
+        feature = "token",
+        feature = "webhook"
+    ))]
     fn headers(&self) -> Vec<(&str, &str)> {
         let headers = self.headers.iter();
         headers.map(|(name, value)| (*name, value.as_str())).collect()
