@@ -14,6 +14,7 @@ use indelible_benches::arguments::Arguments;
 use indelible_benches::events::Logins;
 use indelible_benches::folder::Folder;
 use indelible_benches::latency::Latencies;
+use indelible_benches::quiet::settle;
 use indelible_benches::receiver::{Receiver, keeping_lines, keeping_requests, replay_lines, serve_as_child};
 use indelible_benches::rounds::{self, median};
 use indelible_benches::rsyslog::Rsyslog;
@@ -282,7 +283,8 @@ impl Bench {
         let mut receiver = Receiver::start(target.answer);
         let feeds = dead.iter().map(|dead| target.feed("dead", dead.url.clone()));
         let log = self.log_of(feeds.chain([target.feed("siem", receiver.url())]));
-        let length = Duration::from_millis(self.arguments.count(300, 2000));
+        settle();
+        let length = Duration::from_millis(self.arguments.count(300, 8000));
         let acknowledged = paced::append(&log, &self.logins, RATE, length);
         while log.state().sinks.last().is_some_and(|sink| sink.lag_records > 0) {
             std::thread::sleep(Duration::from_millis(1));
@@ -292,6 +294,8 @@ impl Bench {
             *at += 1;
             log.append(self.logins.get(*at).event()).expect("a receipt");
         };
+        settle();
+        let length = Duration::from_millis(self.arguments.count(300, 2000));
         let round = rounds::run(8, length, |thread| thread * 512, append);
         log.close(Duration::from_secs(1)).expect("closed");
         (latencies.quantile_micros(0.99) / 1e3, round.rate)
