@@ -1,7 +1,7 @@
 //! What a worker reads of the log, as the messages that its sink is to get.
 
 use std::collections::VecDeque;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::feed::Content;
 use super::message::Message;
@@ -14,6 +14,8 @@ pub(super) struct Intake {
     content: Content,
     /// How many records were purged before they were read, and not counted yet.
     purged: u64,
+    /// There was more to read.
+    is_behind: bool,
 }
 
 impl Intake {
@@ -22,6 +24,7 @@ impl Intake {
             follower,
             content,
             purged: 0,
+            is_behind: false,
         }
     }
 
@@ -35,12 +38,17 @@ impl Intake {
         self.follower.is_ended()
     }
 
+    /// Whether there was more to read.
+    pub(super) fn is_behind(&self) -> bool {
+        self.is_behind
+    }
+
     pub(super) fn take_purged(&mut self) -> u64 {
         std::mem::take(&mut self.purged)
     }
 
-    /// Waits for something new, and reads it: messages of up to about so many bytes. What the filter does not find, and what
-    /// is erased, is passed over; so there may be none.
+    /// Waits for something new, and reads it: messages of up to about so many bytes, and not for long where they are far
+    /// apart. What the filter does not find, and what is erased, is passed over; so there may be none.
     pub(super) fn wait(
         &mut self,
         limit: Duration,
@@ -48,24 +56,32 @@ impl Intake {
         (messages_max, bytes_max): (usize, usize),
     ) -> Result<VecDeque<Message>> {
         let (mut read, mut bytes, mut wait) = (VecDeque::new(), 0, limit);
-        while read.len() < messages_max && bytes < bytes_max {
+        let mut began: Option<Instant> = None;
+        self.is_behind = false;
+        while read.len() < messages_max && bytes < bytes_max && began.is_none_or(|began| began.elapsed() < LONGEST) {
             let message = match self.follower.read_next(wait, is_called_off) {
                 Ok(Some(Followed::Record(found))) => self.content.message(found.record, found.proof.as_ref()),
                 Ok(Some(Followed::Purged(range))) => {
                     self.purged += range.end - range.start;
                     None
                 }
-                Ok(None) => break,
+                Ok(None) => return Ok(read),
                 Err(error) if read.is_empty() => return Err(error),
                 // What was read before counts. It is met again.
-                Err(_) => break,
+                Err(_) => return Ok(read),
             };
             if let Some(message) = message {
                 bytes += message.text().len();
                 read.push_back(message);
+                began.get_or_insert_with(Instant::now);
             }
             wait = Duration::ZERO;
         }
+        self.is_behind = true;
         Ok(read)
     }
 }
+
+/// So long is read on at once, once there is something: it is delivered meanwhile, and who waits for an answer looks for it
+/// again.
+const LONGEST: Duration = Duration::from_millis(100);

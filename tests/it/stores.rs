@@ -44,6 +44,8 @@ pub(crate) struct Hooks {
 pub(crate) enum BadRead {
     Fails,
     Panics,
+    /// It takes this long.
+    Takes(Duration),
     /// It is none.
     Goes,
 }
@@ -80,6 +82,10 @@ impl Hooks {
         match next {
             Some(BadRead::Fails) => Err(failure("read")),
             Some(BadRead::Panics) => panic!("the store panics, as the test told it"),
+            Some(BadRead::Takes(time)) => {
+                std::thread::sleep(time);
+                Ok(())
+            }
             Some(BadRead::Goes) | None => Ok(()),
         }
     }

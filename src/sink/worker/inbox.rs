@@ -1,7 +1,6 @@
 //! What a worker has read of the log and not delivered.
 
 use std::collections::VecDeque;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use crate::error::Result;
@@ -17,8 +16,6 @@ pub(super) struct Inbox {
     intake: Option<Intake>,
     /// In order.
     pending: VecDeque<Message>,
-    /// There was more to read.
-    is_behind: bool,
     /// What so many of the first messages were encoded as.
     encoded: Option<(usize, Instant, Encoded)>,
 }
@@ -63,10 +60,6 @@ impl Inbox {
         self.pending.iter()
     }
 
-    pub(super) fn last(&self) -> Option<&Message> {
-        self.pending.back()
-    }
-
     pub(super) fn push(&mut self, message: Message) {
         self.pending.push_back(message);
     }
@@ -88,10 +81,7 @@ impl Inbox {
         };
         let read = intake.wait(wait, is_called_off, room);
         self.intake = Some(intake);
-        let read = read?;
-        let bytes: usize = read.iter().map(|message| message.text().len()).sum();
-        self.is_behind = read.len() >= room.0 || bytes >= room.1;
-        self.pending.extend(read);
+        self.pending.extend(read?);
         Ok(())
     }
 
@@ -114,20 +104,16 @@ impl Inbox {
             .for_each(|message| self.pending.push_front(message));
     }
 
-    /// Encodes the next batch, of so many messages, and reads what comes after it, where there is more. What cannot be read
-    /// now is met again.
+    /// Encodes the next batch, of so many messages, and reads what comes after it, where there is more. What fails does so
+    /// again as it is delivered or read, and is found out there.
     pub(super) fn work_ahead(&mut self, next: Option<(usize, &dyn Encoder)>, limits: &Limits) {
         if let Some((count, encoder)) = next
             && let Some(messages) = self.pending.make_contiguous().get(..count)
         {
-            // Where it fails, it does so again as it is delivered, and is found out there.
-            let encoded = catch_unwind(AssertUnwindSafe(|| encoder.encode(messages)));
-            self.encoded = encoded
-                .ok()
-                .and_then(Result::ok)
-                .map(|encoded| (count, Instant::now(), encoded));
+            let encoded = encoder.encode(messages).ok();
+            self.encoded = encoded.map(|encoded| (count, Instant::now(), encoded));
         }
-        if self.is_behind {
+        if self.intake.as_ref().is_some_and(Intake::is_behind) {
             let read = self.read(limits, BATCHES, Duration::ZERO, None);
             drop(read);
         }

@@ -197,7 +197,7 @@ impl Worker {
         // What fails is read again each time that it is tried.
         let batches = if is_failing { 1 } else { BATCHES };
         let read = self.inbox.read(&limits, batches, wait, Some(&is_called_off));
-        self.count_read(&[]);
+        self.count_read();
         match read {
             // What was read before goes first.
             Err(error) if self.inbox.is_empty() => return Err(Failed::unreadable(&error)),
@@ -237,11 +237,10 @@ impl Worker {
         due.into_iter().flatten().min().unwrap_or(LONG)
     }
 
-    /// Lets it see what was read, and what of it is on its way.
-    fn count_read(&mut self, batch: &[Message]) {
+    /// Lets it see what was read and is not delivered.
+    fn count_read(&mut self) {
         let purged = self.inbox.take_purged();
-        let mut messages = batch.iter().chain(self.inbox.iter());
-        let oldest = messages.find(|message| message.record().is_some());
+        let oldest = self.inbox.iter().find(|message| message.record().is_some());
         let oldest = oldest.map(Message::recorded_at);
         self.running.count(|numbers| {
             numbers.oldest = oldest;
@@ -249,12 +248,12 @@ impl Worker {
         });
     }
 
-    /// The newest checkpoint comes last, at most once a second.
+    /// The newest checkpoint comes last, at most once a second: not while one waits to be delivered.
     fn add_checkpoint(&mut self) -> Result<(), Failed> {
-        let has_one = self.inbox.last().is_some_and(|last| last.record().is_none());
         let is_owed = self.content.has_checkpoints && (self.checkpoints.is_owed() || !self.inbox.is_empty());
         let is_last = self.running.is_stopping() && self.inbox.is_empty();
-        if has_one || !is_owed || !(self.checkpoints.is_due() || is_last) {
+        let has_one = || self.inbox.iter().any(|message| message.record().is_none());
+        if !is_owed || !(self.checkpoints.is_due() || is_last) || has_one() {
             return Ok(());
         }
         match self.host.newest().map_err(|error| Failed::unreadable(&error))? {

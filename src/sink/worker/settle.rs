@@ -47,7 +47,9 @@ impl Worker {
                 return;
             }
             let next = next.as_ref().map(|(count, encoder)| (*count, encoder.as_ref()));
-            ahead.borrow_mut().work_ahead(next, &limits);
+            // A panic in what comes next is none of the batch that is on its way.
+            let worked = catch_unwind(AssertUnwindSafe(|| ahead.borrow_mut().work_ahead(next, &limits)));
+            drop(worked);
         };
         let batch = Batch {
             messages: &messages,
@@ -59,11 +61,12 @@ impl Worker {
         });
         self.running.count(|numbers| numbers.under_way = None);
         self.inbox = inbox.take();
-        self.count_read(&messages);
-        self.settle_by(
+        let settled = self.settle_by(
             messages,
             delivery.unwrap_or_else(|_| Delivery::retry("the sink panicked")),
-        )
+        );
+        self.count_read();
+        settled
     }
 
     /// Does what the target's answer asks for. Where it is to be tried again, the batch is read again.
@@ -99,6 +102,11 @@ impl Worker {
         let taken = fates.iter().filter(|fate| **fate == Fate::Delivered).count();
         self.refuse(&batch, rejected, &fates)?;
         let is_progress = fates.iter().any(|fate| *fate != Fate::Undelivered);
+        let end = batch
+            .iter()
+            .rev()
+            .find_map(Message::seq)
+            .map_or(0, |last| last.saturating_add(1));
         let (mut again, mut records, mut refused) = (Vec::new(), 0, 0);
         for (message, fate) in batch.into_iter().zip(fates) {
             let is_record = u64::from(message.record().is_some());
@@ -120,7 +128,7 @@ impl Worker {
                 numbers.delivered(records);
             }
         });
-        self.move_to(next.unwrap_or(self.read_to()));
+        self.move_to(next.unwrap_or(self.read_to().max(end)));
         if taken > 0 {
             self.recovered();
         }

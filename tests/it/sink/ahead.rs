@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use indelible::FileStore;
 use indelible::sink::{Batch, Delivery, Encoded, Encoder, Feed, Limits, Message, Problem, Rejection, Sink};
 use proptest::prelude::*;
 
 use super::*;
+use crate::stores::{BadRead, Hooked, Hooks};
 
 /// One text behind the other.
 struct Joined;
@@ -85,5 +87,107 @@ proptest! {
         let size = seqs.len() as u64;
         prop_assert!(size >= 300);
         prop_assert_eq!(seqs, (0..size).collect::<Vec<_>>());
+    }
+}
+
+/// Each commit is read by itself, as the store is told to.
+fn of_segments(scene: &Scene, records: usize, reads: impl FnOnce(usize) -> Vec<BadRead>) -> AuditLog {
+    let hooks = Arc::new(Hooks::default());
+    let store = Hooked::new(FileStore::new(scene.folder()).segment_size(1), &hooks);
+    let log = scene.builder().open(store).expect("opens");
+    append(&log, records);
+    hooks.spoil_reads(reads(records));
+    log
+}
+
+#[test]
+fn what_is_read_slowly_is_delivered_as_it_is_read() {
+    let (scene, target) = (Scene::new(), Target::new());
+    let log = of_segments(&scene, 200, |count| {
+        vec![BadRead::Takes(Duration::from_millis(30)); count]
+    });
+    let began = Instant::now();
+    log.add_sink(Feed::new("siem", target.clone())).expect("added");
+    eventually("the first ones", || !target.seqs().is_empty());
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    // Nor does who ends it wait until all is read.
+    log.remove_sink("siem", Duration::ZERO).expect("it ends");
+    assert!(target.seqs().len() < 200, "{}", target.seqs().len());
+}
+
+/// Takes what it is given, and awaits its own answer afterwards.
+#[derive(Debug)]
+struct Waiting(Target, Limits);
+
+impl Sink for Waiting {
+    fn limits(&self) -> Limits {
+        self.1
+    }
+
+    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+        let delivery = self.0.answered(batch);
+        batch.meanwhile();
+        delivery
+    }
+}
+
+#[test]
+fn what_goes_wrong_with_reading_ahead_makes_no_batch_come_twice() {
+    let hundred = Limits::new(100, 1_000_000);
+    // Then nothing of what was read is left.
+    let one = Limits::new(1, 1);
+    for (bad, limits) in [
+        (BadRead::Fails, hundred),
+        (BadRead::Panics, hundred),
+        (BadRead::Fails, one),
+        (BadRead::Panics, one),
+    ] {
+        let (scene, target) = (Scene::new(), Target::new());
+        let log = of_segments(&scene, 400, |count| {
+            let mut reads = vec![BadRead::Goes; count];
+            // The last one comes first.
+            reads[count - 350] = bad;
+            reads
+        });
+        let waiting = Waiting(target.clone(), limits);
+        log.add_sink(Feed::new("siem", waiting)).expect("added");
+        flush(&log);
+        let seqs = target.seqs();
+        assert_eq!(seqs, (0..seqs.len() as u64).collect::<Vec<_>>(), "{bad:?} {limits:?}");
+    }
+}
+
+#[test]
+fn who_catches_up_in_small_batches_gets_a_checkpoint_a_second_too() {
+    let (scene, target) = (Scene::new(), Target::new());
+    let log = scene.open();
+    append(&log, 3000);
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let came = Arc::clone(&times);
+    target.answer(move |batch| {
+        let checkpoints = batch.messages.iter().filter(|message| message.seq().is_none());
+        came.lock()
+            .expect("unpoisoned")
+            .extend(checkpoints.map(|_| Instant::now()));
+        Delivery::Delivered
+    });
+    log.add_sink(Feed::new("siem", Ten(target.clone()))).expect("added");
+    flush(&log);
+    let times = times.lock().expect("unpoisoned");
+    let is_soon = |two: &&[Instant]| two[1] - two[0] < Duration::from_millis(900);
+    assert_eq!(times.windows(2).filter(is_soon).count(), 0, "{} of them", times.len());
+}
+
+#[derive(Debug)]
+struct Ten(Target);
+
+impl Sink for Ten {
+    fn limits(&self) -> Limits {
+        Limits::new(10, 100_000)
+    }
+
+    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+        self.0.deliver(batch)
     }
 }

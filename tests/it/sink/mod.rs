@@ -32,6 +32,7 @@ mod syslog;
 #[cfg(feature = "http")]
 mod targets;
 mod troubles;
+mod turmoil;
 #[cfg(feature = "webhook")]
 mod webhook;
 
@@ -110,11 +111,9 @@ impl Target {
         let checkpoints = taken.iter().filter(|message| message.record().is_none());
         checkpoints.map(|message| message.text().to_owned()).collect()
     }
-}
 
-impl Sink for Target {
-    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
-        batch.meanwhile();
+    /// What it answers to a batch, of which it keeps what it says.
+    pub(crate) fn answered(&self, batch: &Batch<'_>) -> Delivery {
         let script = self.inner().script.take();
         // It may wait, and is then looked at from elsewhere.
         let Some(mut script) = script else {
@@ -136,6 +135,13 @@ impl Sink for Target {
         let taken = batch.messages.iter().enumerate().filter(|(at, _)| is_taken(*at));
         inner.taken.extend(taken.map(|(_, message)| message.clone()));
         delivery
+    }
+}
+
+impl Sink for Target {
+    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+        batch.meanwhile();
+        self.answered(batch)
     }
 }
 

@@ -171,3 +171,21 @@ fn a_report_that_no_log_takes_keeps_none_of_the_others_waiting() {
     let told = told(&log, "audit_log.delivery.failed");
     assert!(told.iter().any(|told| told["problem"] == "well"), "{told:?}");
 }
+
+#[test]
+fn what_has_just_come_lags_behind_since_then() {
+    let (scene, target) = (Scene::new(), Target::new());
+    let log = scene.open();
+    let shipper = ship(&scene, &target);
+    append(&log, 1);
+    shipper.flush(SOON).expect("delivered");
+    std::thread::sleep(Duration::from_millis(1500));
+    for _ in 0..10 {
+        append(&log, 1);
+        // It may not have been read yet.
+        let lag = shipper.states().expect("states")[0].lag;
+        assert!(lag < Duration::from_secs(1), "{lag:?}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    shipper.stop(SOON).expect("stops");
+}
