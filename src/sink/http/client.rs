@@ -10,6 +10,7 @@ use ureq::{Agent, Proxy, ProxyProtocol};
 
 use super::addresses::{Addresses, PRIVATE};
 use super::answer::{Answer, hold, retry};
+use super::awaiting::AwaitedAnswers;
 use super::early::{EarlyAnswers, Unheard};
 use super::options::HttpOptions;
 use crate::error::{Error, Result};
@@ -112,7 +113,8 @@ fn agent(options: &HttpOptions, unheard: Unheard) -> Result<Agent> {
         ().chain(ConnectProxyConnector::default())
             .chain(TcpConnector::default())
             .chain(EarlyAnswers(unheard))
-            .chain(RustlsConnector::default());
+            .chain(RustlsConnector::default())
+            .chain(AwaitedAnswers);
     let addresses = Addresses::new(DefaultResolver::default(), options.refuses_private_addresses);
     Ok(Agent::with_parts(config, connector, addresses))
 }

@@ -7,14 +7,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ureq::Error;
 use ureq::unversioned::transport::{Buffers, ConnectionDetails, Connector, NextTimeout, Transport};
 
-use crate::sink::meanwhile;
-
 /// Makes connections that are still listened to where the target does not listen any more. One that refuses a request for
 /// its size may answer as soon as it has the headers, and close the connection without reading the rest: what it said is
 /// then read, in place of failing to send.
 ///
-/// It stands below TLS, which would not read on after it failed to write. While it is waited for an answer, the worker does
-/// what there is to do [`meanwhile`].
+/// It stands below TLS, which would not read on after it failed to write.
 #[derive(Debug, Default)]
 pub(super) struct EarlyAnswers(pub(super) Unheard);
 
@@ -69,7 +66,6 @@ impl<T: Transport> Transport for Listening<T> {
     }
 
     fn await_input(&mut self, timeout: NextTimeout) -> Result<bool, Error> {
-        meanwhile::now();
         self.transport.await_input(timeout)
     }
 

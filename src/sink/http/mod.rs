@@ -3,6 +3,7 @@
 
 mod addresses;
 mod answer;
+mod awaiting;
 #[cfg(feature = "token")]
 mod bearer;
 mod client;

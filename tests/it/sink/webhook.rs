@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use indelible::AuditLog;
-use indelible::sink::{Feed, HttpOptions, Webhook};
+use indelible::sink::{Feed, HttpOptions, Secret, Webhook};
 
 use super::receiver::{Receiver, Reply, Request};
 use super::*;
@@ -220,4 +220,26 @@ fn a_secret_that_is_none_holds_without_telling_it() {
     eventually("it is held", || state(&log).is_held);
     let said = format!("{:?} {log:?}", log.state());
     assert!(said.contains("whsec_") && !said.contains("very-secret"), "{said}");
+}
+
+#[test]
+fn a_secret_that_comes_slowly_makes_no_target_look_slow() {
+    let (pem, server) = super::receiver::certificate("localhost");
+    let receiver = Receiver::with_tls(server, |_| Reply::status(204));
+    let (scene, slow) = (Scene::new(), || {
+        std::thread::sleep(Duration::from_millis(1200));
+        Ok(SECRET.to_owned())
+    });
+    let log = scene.open();
+    // So that there is a next batch.
+    append(&log, 30);
+    let hook = Webhook::new(format!("https://localhost:{}", receiver.port()), Secret::from_fn(slow))
+        .in_lists(11)
+        .allow_private_addresses()
+        .http(HttpOptions::new().roots(pem).timeout(Duration::from_secs(1)));
+    log.add_sink(Feed::new("hook", hook).without_checkpoints())
+        .expect("added");
+    flush(&log);
+    assert_eq!(state(&log).retries, 0, "{:?}", state(&log).last_error);
+    assert_eq!(arrived(&receiver).len() as u64, state(&log).position);
 }
