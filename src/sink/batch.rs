@@ -6,7 +6,7 @@ use super::{Delivery, Message, meanwhile};
 
 /// Makes what is sent of a batch: all that takes time and can be done before the batch before it is delivered.
 pub trait Encoder {
-    /// What is sent of these messages, in their order.
+    /// What is sent of these messages, in their order. What was made ahead is sent within half a minute, or not at all.
     ///
     /// # Errors
     ///
@@ -81,7 +81,8 @@ impl<'a> Batch<'a> {
     }
 
     /// Has the worker read, and encode, what comes after this batch. A sink calls it where it has sent the batch and would
-    /// only wait for the answer; those over HTTP in this library do. It takes some milliseconds, and nothing depends on it.
+    /// only wait for the answer; those over HTTP in this library do. Beside what the encoder takes, it takes some
+    /// milliseconds, seldom more than a tenth of a second. Nothing depends on it.
     ///
     /// ```
     /// use std::io::{BufRead, BufReader, Write};

@@ -242,8 +242,12 @@ impl Worker {
         let purged = self.inbox.take_purged();
         let oldest = self.inbox.iter().find(|message| message.record().is_some());
         let oldest = oldest.map(Message::recorded_at);
+        // What is to be read is about as old as what was read last.
+        let is_known = oldest.is_some() || self.is_up_to_date();
         self.running.count(|numbers| {
-            numbers.oldest = oldest;
+            if is_known {
+                numbers.oldest = oldest;
+            }
             numbers.purged += purged;
         });
     }

@@ -116,6 +116,27 @@ fn what_is_read_slowly_is_delivered_as_it_is_read() {
     assert!(target.seqs().len() < 200, "{}", target.seqs().len());
 }
 
+#[test]
+fn what_is_passed_over_slowly_lags_behind() {
+    let (scene, target) = (Scene::new(), Target::new());
+    let log = of_segments(&scene, 60, |count| {
+        vec![BadRead::Takes(Duration::from_millis(30)); count]
+    });
+    let feed = Feed::new("siem", target.clone()).filter(Query::new().actor_id("usr_0"));
+    log.add_sink(feed).expect("added");
+    eventually("the one", || target.seqs().len() == 1);
+    let mut lags = Vec::new();
+    eventually("all is passed over", || {
+        let now = state(&log);
+        lags.extend((now.lag_records > 0).then_some(now.lag));
+        now.lag_records == 0
+    });
+    // One may be from the moment in which that is seen.
+    let none = lags.iter().filter(|lag| lag.is_zero()).count();
+    assert!(none <= 1, "{lags:?}");
+    assert_eq!(state(&log).lag, Duration::ZERO);
+}
+
 /// Takes what it is given, and awaits its own answer afterwards.
 #[derive(Debug)]
 struct Waiting(Target, Limits);
