@@ -103,18 +103,19 @@ impl Worker {
         }
     }
 
-    /// The position is saved for the last time, once the sink has ended.
+    /// The position is saved for the last time, once the sink has ended: that may hang, or panic, and then leaves what it had
+    /// not confirmed.
     fn finish(&mut self) {
         if !self.has_begun {
             return;
         }
+        self.save();
+        let told = catch_unwind(AssertUnwindSafe(|| self.tell_last()));
         let finished = catch_unwind(AssertUnwindSafe(|| {
             self.sink.finish();
             self.move_to(self.progress.next());
-            self.tell_last();
         }));
-        // One that panics leaves what it had not confirmed.
-        drop(finished);
+        drop((told, finished));
         self.save();
         self.progress.sync();
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::Duration;
 
-use indelible::sink::{Batch, Delivery, Feed, Sink};
+use indelible::sink::{Batch, Delivery, Feed, Limits, Message, Sink};
 use indelible::{AuditLog, Query};
 
 use super::*;
@@ -220,4 +220,77 @@ fn a_sink_that_hangs_at_its_end_keeps_no_log_open() {
     // What was delivered is saved all the same.
     assert!(fs::metadata(scene.folder().join("sinks/siem.position")).is_ok());
     assert_eq!(after_a_crash(&scene)[0], 13);
+}
+
+/// A target that takes ten at a time, but none of `usr_bad`, and ends badly.
+#[derive(Debug)]
+struct Ending {
+    target: Target,
+    ends: fn(),
+}
+
+impl Sink for Ending {
+    fn limits(&self) -> Limits {
+        Limits::new(10, 100_000)
+    }
+
+    fn deliver(&mut self, batch: &Batch<'_>) -> Delivery {
+        let is_bad = |message: &Message| message.text().contains("usr_bad");
+        match batch.messages.iter().any(is_bad) {
+            true => Delivery::split("HTTP 400"),
+            false => self.target.deliver(batch),
+        }
+    }
+
+    fn finish(&mut self) {
+        (self.ends)();
+    }
+}
+
+#[test]
+fn how_a_sink_ends_keeps_back_nothing_that_was_to_be_told_or_saved() {
+    let ends: [fn(); 2] = [|| panic!("the sink's own"), || std::thread::sleep(SOON)];
+    for ends in ends {
+        let (scene, target) = (Scene::new(), Target::new());
+        let feed = |ends| {
+            Feed::new(
+                "siem",
+                Ending {
+                    target: target.clone(),
+                    ends,
+                },
+            )
+        };
+        let log = scene.builder().sink(feed(ends)).open(scene.store()).expect("opens");
+        for count in 1..=2 {
+            log.append(login("bad")).expect("recorded");
+            eventually("it is refused", || state(&log).rejected == count);
+            eventually("the first is told", || {
+                told(&log, "audit_log.delivery.failed").len() == 1
+            });
+        }
+        // Its time is over in the midst of what there is.
+        append(&log, 40);
+        flush(&log);
+        log.pause_sink("siem").expect("pauses");
+        append(&log, 40);
+        let before = target.seqs().len();
+        target.answer(|_| {
+            std::thread::sleep(Duration::from_millis(300));
+            Delivery::Delivered
+        });
+        log.resume_sink("siem").expect("resumes");
+        eventually("a batch is on its way", || state(&log).under_way.is_some());
+        let _ = log.remove_sink("siem", Duration::ZERO);
+        eventually("it is there", || target.seqs().len() > before);
+        std::thread::sleep(Duration::from_millis(300));
+        let crashed = scene.crash_copy();
+        let (again, last) = (Target::new(), *target.seqs().last().expect("some"));
+        let log = open_with(&crashed, &again);
+        flush(&log);
+        assert_eq!(again.seqs()[0], last + 1);
+        eventually("the second is told", || {
+            told(&log, "audit_log.delivery.failed").len() == 2
+        });
+    }
 }
