@@ -1,7 +1,7 @@
 //! What a worker has read of the log and not delivered.
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::{Duration, SystemTime};
 
 use crate::error::Result;
 use crate::follow::CalledOff;
@@ -17,7 +17,7 @@ pub(super) struct Inbox {
     /// In order.
     pending: VecDeque<Message>,
     /// What so many of the first messages were encoded as.
-    encoded: Option<(usize, Instant, Encoded)>,
+    encoded: Option<(usize, SystemTime, Encoded)>,
 }
 
 impl Inbox {
@@ -88,7 +88,8 @@ impl Inbox {
     /// Takes the first messages, and what they were encoded as, if they were.
     pub(super) fn take(&mut self, count: usize) -> (Vec<Message>, Option<Encoded>) {
         let encoded = self.encoded.take();
-        let encoded = encoded.filter(|(messages, at, _)| *messages == count && at.elapsed() < FRESH);
+        let is_fresh = |at: &SystemTime| at.elapsed().is_ok_and(|age| age < FRESH);
+        let encoded = encoded.filter(|(messages, at, _)| *messages == count && is_fresh(at));
         let encoded = encoded.map(|(_, _, encoded)| encoded);
         (self.pending.drain(..count).collect(), encoded)
     }
@@ -111,7 +112,7 @@ impl Inbox {
             && let Some(messages) = self.pending.make_contiguous().get(..count)
         {
             let encoded = encoder.encode(messages).ok();
-            self.encoded = encoded.map(|encoded| (count, Instant::now(), encoded));
+            self.encoded = encoded.map(|encoded| (count, SystemTime::now(), encoded));
         }
         if self.intake.as_ref().is_some_and(Intake::is_behind) {
             let read = self.read(limits, BATCHES, Duration::ZERO, None);
@@ -136,7 +137,7 @@ fn room_beside(messages: &VecDeque<Message>, limits: &Limits, batches: usize) ->
 /// One that is delivered, one that is encoded meanwhile, and one that is read.
 pub(super) const BATCHES: usize = 3;
 
-/// So long what was encoded is sent so: it has the time of then, in its signature say.
+/// So long what was encoded is sent so, by the clock: it has the time of then, in its signature say.
 const FRESH: Duration = Duration::from_secs(30);
 
 /// At least so many messages are held, also for a sink that takes one at a time.
@@ -209,6 +210,16 @@ mod tests {
         let mut refused = inbox("a!");
         refused.work_ahead(Some((2, &Joined)), &limits);
         assert_eq!(taken(&mut refused, 2), None);
+    }
+
+    #[test]
+    fn what_was_encoded_at_another_time_of_the_clock_is_encoded_anew() {
+        let (now, minute) = (SystemTime::now(), Duration::from_secs(60));
+        for (at, is_taken) in [(now, true), (now - minute, false), (now + minute, false)] {
+            let mut ab = inbox("ab");
+            ab.encoded = Some((1, at, Encoded::new(b"a".into())));
+            assert_eq!(ab.take(1).1.is_some(), is_taken, "{at:?}");
+        }
     }
 
     #[test]
