@@ -153,7 +153,8 @@ pub trait Sink: fmt::Debug + Send + 'static {
     fn deliver(&mut self, batch: &Batch<'_>) -> Delivery;
 
     /// What makes that which is sent of a batch, for a sink that waits for answers: it has the next batch made meanwhile
-    /// ([`Batch::meanwhile`]) and finds it there ([`Batch::encoded`]).
+    /// ([`Batch::meanwhile`]) and finds it there ([`Batch::encoded`]). A sink that hands its batches on to several others has
+    /// none: each of them would find it, whosever it is.
     fn encoder(&self) -> Option<Box<dyn Encoder>> {
         None
     }
