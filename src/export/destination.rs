@@ -10,7 +10,7 @@ use super::folder::Folder;
 use super::place::{GoesOn, Place};
 use crate::error::{Error, Result};
 
-/// Where exports go, or a log is published: a folder or, with the feature `object-store`, a [`Bucket`](super::Bucket).
+/// Where exports go, or a log is published: a folder or, with the feature `object-store`, a `Bucket`.
 ///
 /// A path is a folder; a text is parsed: `s3://`, `az://` and `gs://` begin a bucket, and anything else is a folder.
 ///

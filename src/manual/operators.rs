@@ -19,7 +19,7 @@
 //!
 //! # Compressed segments
 //!
-//! With the feature `compress`, [`AuditLog::compress`](crate::AuditLog::compress) compresses the segments that are not
+//! With the feature `compress`, `AuditLog::compress` compresses the segments that are not
 //! written to any more, and so does `indelible compress` where no service has the log. A login of 760 bytes takes about
 //! 120 then: hashes, salts and ids do not compress. Nothing else changes: the log is read, verified, erased in and purged
 //! as before, and one record is read without unpacking the rest of its segment. What is compressed stays so; `zstd -d`

@@ -1,7 +1,7 @@
 //! Publishing a log as C2SP tlog-tiles: static files that anyone can serve, mirror and verify (FORMAT §10).
 //!
 //! [`AuditLog::publish`](crate::AuditLog::publish) and [`LogReader::publish`](crate::LogReader::publish) write into a
-//! folder or, with the feature `object-store`, a [`Bucket`](crate::export::Bucket):
+//! folder or, with the feature `object-store`, an `export::Bucket`:
 //!
 //! | path | what |
 //! | --- | --- |
@@ -24,7 +24,7 @@
 //! takes the place of the one that was read and of no other (`If-Match`; Google: `x-goog-if-generation-match`). So of two
 //! that publish at a time one gets an error that a later try mends, and what is published never goes back. Yet the one
 //! that began before an erasure can still create a bundle that the other one has just withdrawn: where records are
-//! erased, one publishes at a time. It takes the permissions of an [export](crate::export::bucket), and to delete: on S3
+//! erased, one publishes at a time. It takes the permissions of an export (see `export::bucket`), and to delete: on S3
 //! `s3:DeleteObject`, on Google Cloud Storage `storage.objects.delete`, with which it also replaces.
 //!
 //! The log must continue the published checkpoint. One that does not, because it was rolled back or the folder is of
