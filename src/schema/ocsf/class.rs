@@ -159,7 +159,7 @@ impl Class {
             "mfa.bypass.granted" | "mfa.factor.reset" | "password.reset.forced" | "user.invited" => false,
             _ => matches!(self.activity_id, 3 | 4 | 10 | 11 | 99) && !action.starts_with("scim."),
         };
-        user(document, source, is_own);
+        user(document, source, if is_own { OWN } else { &[] });
         let is_policy = |kind: &str| kind.to_ascii_lowercase().ends_with("policy");
         let policies: Vec<_> = targets(source, is_policy).filter_map(parts::group).collect();
         if !policies.is_empty() {
@@ -174,8 +174,16 @@ fn authentication<'a>(document: &mut Document<'a>, source: &mut Source<'a>, acti
     parts::request(document, source);
     parts::factor(document, source);
     parts::protocol(document, source);
-    // A session that is revoked is that of somebody else.
-    user(document, source, action != "session.revoked");
+    let is_user = source.text("actor.type").is_some_and(|kind| kind == "user");
+    let instead = match action {
+        // A session that is revoked is that of somebody else.
+        "session.revoked" => &[],
+        // Nobody impersonates themselves, and only users end all their sessions: others end those of users.
+        "auth.impersonation.ended" | "auth.impersonation.started" => IMPERSONATED,
+        "session.revoked_all" if !is_user => IMPERSONATED,
+        _ => OWN,
+    };
+    user(document, source, instead);
     let other = targets(source, is_thing).find_map(parts::service);
     let service = other.unwrap_or_else(|| {
         let from = source.look("source", is_filled_text).map(text);
@@ -187,7 +195,7 @@ fn authentication<'a>(document: &mut Document<'a>, source: &mut Source<'a>, acti
 fn user_access<'a>(document: &mut Document<'a>, source: &mut Source<'a>, action: &str) {
     parts::request(document, source);
     let is_own = action.starts_with("consent.") || action == "access_request.created";
-    user(document, source, is_own);
+    user(document, source, if is_own { OWN } else { &[] });
     let ids = targets(source, is_thing).filter_map(|target| target.look("id", is_text));
     let privileges: Vec<_> = ids.collect();
     document.json(
@@ -225,11 +233,16 @@ fn api_activity<'a>(document: &mut Document<'a>, source: &mut Source<'a>, action
     document.objects("resources", &parts::things(source));
 }
 
-/// Puts whom it is about: the first target that is a person, else the actor where people do it to themselves.
-fn user<'a>(document: &mut Document<'a>, source: &mut Source<'a>, is_own: bool) {
+/// Puts whom it is about: the first target that is a person, else the first of these that the event names.
+fn user<'a>(document: &mut Document<'a>, source: &mut Source<'a>, instead: &[&str]) {
     let mut found = targets(source, is_person).find_map(parts::person);
-    if found.is_none() && is_own {
-        found = source.at("actor").and_then(parts::person);
+    for name in instead {
+        found = found.or_else(|| match source.look(name, |json| json.starts_with(b"{")) {
+            // It stays where it stands: by it alone is told that somebody acted for another.
+            Some(json) => parts::person(&mut Source::Json(json)),
+            // Of what is in the document already, nothing is left anyway.
+            None => source.at(name).and_then(parts::person),
+        });
     }
     document.json("user", found.unwrap_or_else(|| parts::named(UNKNOWN)));
 }
@@ -266,6 +279,11 @@ fn is_thing(target_type: &str) -> bool {
 fn noun(action: &str) -> &str {
     action.rsplit_once('.').map_or(action, |(noun, _)| noun)
 }
+
+/// Where people do it to themselves: who acts for another does it to the account of the other.
+const OWN: &[&str] = &["on_behalf_of", "actor"];
+
+const IMPERSONATED: &[&str] = &["on_behalf_of"];
 
 const BASE_EVENT: &str = "Base Event";
 

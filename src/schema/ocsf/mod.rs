@@ -42,7 +42,7 @@
 //! | class | takes |
 //! | --- | --- |
 //! | 3001 Account Change | the first person as `user`; policies as `policies` |
-//! | 3002 Authentication | the first person as `user`, else the actor (not where a session was revoked); the first other target as `service`, else `source` |
+//! | 3002 Authentication | the first person as `user`; the first other target as `service`, else `source` |
 //! | 3004 Entity Management | the first target as `entity` |
 //! | 3005 User Access Management | the first person as `user`; the others as `resources`, their ids as `privileges` |
 //! | 3006 Group Management | the first group as `group`, the first person as `user` |
@@ -51,9 +51,10 @@
 //! | 2005 Incident Finding | none; the event is in `finding_info_list`, the actor is the `assignee` |
 //!
 //! A person is a target whose type is `user`, `admin`, `service_account`, `account`, `member`, `agent`, `customer` or
-//! `employee`, or ends so behind a `:`, `.` or `/`. Where the class asks for a user that the event does not name, it is
-//! the actor if people do that to their own account, else its name is `unknown`; so are a service, a group and an
-//! endpoint.
+//! `employee`, or ends so behind a `:`, `.` or `/`. Where the class asks for a user and no target is a person, it is
+//! whom the actor acts for (`on_behalf_of`, which stands in `unmapped` too), else the actor, if people do that to their
+//! own account; the impersonated, if it begins or ends an impersonation; else its name is `unknown`. So are a service, a
+//! group and an endpoint.
 //!
 //! The output validates against the JSON Schemas of the classes; keys are in canonical order (RFC 8785).
 

@@ -227,6 +227,45 @@ fn what_the_event_does_not_name_is_unknown() {
 }
 
 #[test]
+fn who_acts_for_another_does_it_to_the_other() {
+    let by = |action: &str, actor: Actor| mapped(&record_of(&Event::of_log(action.into()).actor(actor)));
+    let (admin, user) = (|| Actor::admin("usr_root"), || Actor::user("usr_alice123"));
+    // Whose sessions an admin ends, or in whose name one acts, is not the admin.
+    for action in [
+        "auth.impersonation.started",
+        "auth.impersonation.ended",
+        "session.revoked_all",
+    ] {
+        let event = by(action, admin());
+        assert_eq!(
+            (&event["user"], &event["actor"]["user"]["uid"]),
+            (&json!({"name": "unknown"}), &json!("usr_root")),
+            "{action}"
+        );
+    }
+    assert_eq!(by("session.revoked_all", user())["user"]["uid"], "usr_alice123");
+    for action in [
+        "auth.impersonation.started",
+        "auth.impersonation.ended",
+        "session.revoked_all",
+        "session.ended",
+        "password.changed",
+        "consent.granted",
+    ] {
+        let event = Event::of_log(action.into()).actor(admin()).on_behalf_of(user());
+        let event = mapped(&record_of(&event));
+        assert_eq!(
+            (&event["user"]["uid"], &event["actor"]["user"]["uid"]),
+            (&json!("usr_alice123"), &json!("usr_root")),
+            "{action}"
+        );
+        assert_eq!(event["unmapped"]["on_behalf_of"]["id"], "usr_alice123", "{action}");
+    }
+    let event = Event::of_log("user.invited".into()).actor(admin()).on_behalf_of(user());
+    assert_eq!(mapped(&record_of(&event))["user"], json!({"name": "unknown"}));
+}
+
+#[test]
 fn actions_outside_the_catalogue_have_the_class_of_their_category() {
     let class = |action: &str| mapped(&bare(action))["class_uid"].as_u64().unwrap();
     assert_eq!(class("session.paused"), 3002);
