@@ -109,7 +109,7 @@ impl Header {
             }
         }
         out.extend_from_slice(b"\"] ");
-        write_text(out, content.text);
+        out.extend_from_slice(content.text.as_bytes());
     }
 }
 
@@ -121,20 +121,6 @@ fn write_id(out: &mut Vec<u8>, action: &str) {
     if out.len() == before {
         out.extend_from_slice(NIL.as_bytes());
     }
-}
-
-/// MSG. JSON has but one control character that it does not escape, DEL: rsyslog would write `#177` in its place, so it is
-/// sent as the escape that means the same.
-fn write_text(out: &mut Vec<u8>, text: &str) {
-    let is_json = text.starts_with('{');
-    let mut rest = text.as_bytes();
-    while let Some(at) = memchr::memchr(DEL, rest).filter(|_| is_json) {
-        let (before, after) = rest.split_at(at);
-        out.extend_from_slice(before);
-        out.extend_from_slice(b"\\u007f");
-        rest = after.get(1..).unwrap_or_default();
-    }
-    out.extend_from_slice(rest);
 }
 
 /// A name as it may stand in a header: printable ASCII without spaces.
@@ -175,5 +161,3 @@ const APP_NAME_BYTES_MAX: usize = 48;
 const MSGID_BYTES_MAX: usize = 32;
 
 const NIL: &str = "-";
-
-const DEL: u8 = 0x7f;

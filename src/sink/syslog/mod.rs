@@ -45,8 +45,8 @@ use window::{Frames, Framing, Window};
 ///   name is the private enterprise number that RFC 5612 keeps for documentation: set that of your organization
 ///   with [`enterprise_number`](Self::enterprise_number), where it has one.
 /// - The text is the message as the log prints it, in UTF-8, on one line, without a byte order mark (with one, JSON parsers
-///   refuse it). Of what a receiver keeps, each record verifies (FORMAT §10). DEL, which rsyslog would replace, is sent as
-///   `\u007f`, which is the same JSON.
+///   refuse it). Of what a receiver keeps, each record verifies (FORMAT §10): JSON escapes what rsyslog would replace. DEL it
+///   does not escape, and neither rsyslog nor syslog-ng touches it.
 ///
 /// # What it cannot prove
 ///

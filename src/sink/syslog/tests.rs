@@ -84,12 +84,6 @@ fn names_that_syslog_does_not_take_are_refused_by_option() {
     assert!(with(|names| names.app_name = Some("é".into())).starts_with("app_name: "));
 }
 
-#[test]
-fn del_is_escaped_in_json_alone() {
-    assert!(written(&names(), &content("{\"a\":\"\u{7f}b\u{7f}\"}")).ends_with(" {\"a\":\"\\u007fb\\u007f\"}"));
-    assert!(written(&names(), &content("CEF:0|\u{7f}")).ends_with(" CEF:0|\u{7f}"));
-}
-
 proptest! {
     #[test]
     fn what_is_written_is_read_back(
