@@ -1,5 +1,6 @@
 //! A record as a target of delivery gave it back, with its proof.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use super::{Proof, TlogProofError};
@@ -50,6 +51,11 @@ impl DeliveredRecord {
     /// [`DeliveredError`]: there is none, there are several, or it is not whole.
     pub fn from_json(text: &[u8]) -> Result<Self, DeliveredError> {
         let mut all = Self::all_from_json(text)?;
+        let is_record = |one: &Result<_, _>| !matches!(one, Err(DeliveredError::Checkpoint(_)));
+        match all.iter().any(is_record) {
+            true => all.retain(is_record),
+            false => all.truncate(1),
+        }
         match (all.pop(), all.is_empty()) {
             (Some(only), true) => only,
             (Some(_), false) => Err(DeliveredError::Several),
@@ -57,24 +63,22 @@ impl DeliveredRecord {
         }
     }
 
-    /// Finds the records in a JSON text that holds a list of events, as SIEMs export them: one of each event. There is at
-    /// least one. Checkpoints in the list are passed over.
+    /// Finds the records in a JSON text that holds several events, as SIEMs export them. There is at least one item. A copy
+    /// of a record in the same object, such as the event as it came beside what the SIEM read in it, is no other.
     ///
     /// # Errors
     ///
-    /// [`DeliveredError::Json`], [`DeliveredError::NoRecord`] and [`DeliveredError::Checkpoint`]. What is wrong with a
-    /// record stands in its place, and [`DeliveredError::NoRecord`] after a list in which only some objects have one.
+    /// [`DeliveredError::Json`] and [`DeliveredError::NoRecord`]. What is wrong with a record stands in its place,
+    /// [`DeliveredError::Checkpoint`] for each checkpoint between them, and [`DeliveredError::NoRecord`] after a list in which
+    /// only some objects have either.
     pub fn all_from_json(text: &[u8]) -> Result<Vec<Result<Self, DeliveredError>>, DeliveredError> {
         let mut reader = Reader::new(text, DEPTH_MAX).map_err(DeliveredError::Json)?;
         let found = find(&mut reader, STRINGS_MAX).map_err(DeliveredError::Json)?;
         reader.end().map_err(DeliveredError::Json)?;
-        match (found.records.is_empty(), found.checkpoint) {
-            (true, Some(checkpoint)) => Err(DeliveredError::Checkpoint(checkpoint)),
-            (true, None) => Err(DeliveredError::NoRecord),
-            (false, _) => {
-                let other = found.has_other.then_some(Err(DeliveredError::NoRecord));
-                Ok(found.records.into_iter().map(Parts::delivered).chain(other).collect())
-            }
+        let other = found.has_other.then_some(Err(DeliveredError::NoRecord));
+        match found.items.is_empty() {
+            true => Err(DeliveredError::NoRecord),
+            false => Ok(found.items.into_iter().map(Item::delivered).chain(other).collect()),
         }
     }
 
@@ -99,10 +103,10 @@ pub enum DeliveredError {
     /// Nowhere in it is an object with `event`, `personal`, `prev`, `recorded_at` and `seq`.
     #[error("there is no record in it: an object with event, personal, prev, recorded_at and seq")]
     NoRecord,
-    /// There is a checkpoint in it, as sinks deliver them between the records, and no record.
+    /// It is a checkpoint, as sinks deliver them between the records, and no record.
     #[error("there is no record in it, but a checkpoint of the log's first {} records", .0.checkpoint().size())]
     Checkpoint(SignedCheckpoint),
-    /// It is a list with more than one.
+    /// There is more than one in it.
     #[error("there are several records in it")]
     Several,
     /// What is there is no record.
@@ -137,18 +141,22 @@ impl Parts {
         self.0.iter().take(RECORD).all(Option::is_some)
     }
 
-    fn delivered(self) -> Result<DeliveredRecord, DeliveredError> {
-        let [event, personal, prev, recorded_at, seq, hash, proof] = self.0.map(Option::unwrap_or_default);
-        let parts = [event, personal, prev, recorded_at, seq];
+    /// The line of the record.
+    fn line(&self) -> Vec<u8> {
         let mut line = Vec::new();
-        for (name, value) in NAMES.iter().zip(parts) {
+        for (name, value) in NAMES.iter().zip(&self.0).take(RECORD) {
             line.push(if line.is_empty() { b'{' } else { b',' });
             json::string(&mut line, name);
             line.push(b':');
-            line.extend_from_slice(&value);
+            line.extend_from_slice(value.as_deref().unwrap_or_default());
         }
         line.push(b'}');
-        let record = Record::from_line(&line).map_err(DeliveredError::Record)?;
+        line
+    }
+
+    fn delivered(self) -> Result<DeliveredRecord, DeliveredError> {
+        let record = Record::from_line(&self.line()).map_err(DeliveredError::Record)?;
+        let [.., hash, proof] = self.0.map(Option::unwrap_or_default);
         let found = record.hash();
         match text(&hash) {
             Some(delivered) if delivered != found.to_string() => {
@@ -162,73 +170,127 @@ impl Parts {
     }
 }
 
+/// A record or a checkpoint.
+#[derive(Debug)]
+enum Item {
+    Record(Parts),
+    Checkpoint(SignedCheckpoint),
+}
+
+impl Item {
+    fn delivered(self) -> Result<DeliveredRecord, DeliveredError> {
+        match self {
+            Self::Record(parts) => parts.delivered(),
+            Self::Checkpoint(checkpoint) => Err(DeliveredError::Checkpoint(checkpoint)),
+        }
+    }
+
+    /// What it is of.
+    fn id(&self) -> Hash {
+        match self {
+            Self::Record(parts) => Hash::of(&parts.line()),
+            Self::Checkpoint(checkpoint) => Hash::of(checkpoint.as_str().as_bytes()),
+        }
+    }
+
+    /// Whether the other one has all that this one has.
+    fn is_in(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Record(parts), Self::Record(other)) => {
+                let mut pairs = parts.0.iter().zip(&other.0);
+                pairs.all(|(part, other)| part.is_none() || part == other)
+            }
+            (Self::Checkpoint(checkpoint), Self::Checkpoint(other)) => checkpoint == other,
+            _ => false,
+        }
+    }
+}
+
 /// What is found in a value.
 #[derive(Debug, Default)]
 struct Found {
-    records: Vec<Parts>,
-    /// The first one.
-    checkpoint: Option<SignedCheckpoint>,
-    /// A list has records, and objects with neither.
+    items: Vec<Item>,
+    /// A list has records or checkpoints, and objects with neither.
     has_other: bool,
+    /// Where each of the items is, so far as that was asked.
+    places: BTreeMap<Hash, usize>,
+    placed: usize,
 }
 
 impl Found {
+    /// Adds what the next item of a list has.
     fn add(&mut self, other: Self) {
-        self.records.extend(other.records);
-        self.checkpoint = self.checkpoint.take().or(other.checkpoint);
+        self.items.extend(other.items);
         self.has_other |= other.has_other;
     }
 
-    fn is_empty(&self) -> bool {
-        self.records.is_empty() && self.checkpoint.is_none()
+    /// Adds what another value of an object has, less the copies of what is there.
+    fn merge(&mut self, mut other: Self) {
+        if !self.items.is_empty() && !other.items.is_empty() {
+            for (at, item) in self.items.iter().enumerate().skip(self.placed) {
+                self.places.entry(item.id()).or_insert(at);
+            }
+            self.placed = self.items.len();
+            other.items.retain_mut(|item| {
+                let place = self.places.get(&item.id()).and_then(|at| self.items.get_mut(*at));
+                let Some(same) = place else {
+                    return true;
+                };
+                if same.is_in(item) {
+                    // It may have the proof.
+                    std::mem::swap(same, item);
+                }
+                !item.is_in(same)
+            });
+        }
+        self.add(other);
     }
 }
 
-/// Finds the first record in a value; of a list, that of each item. Strings within it may hold JSON, so many one in the other.
+/// Finds the records and the checkpoints in a value. Strings within it may hold JSON, so many one in the other.
 fn find(value: &mut Reader<'_>, strings: usize) -> Result<Found, JsonError> {
     let mut found = Found::default();
     match value.kind()? {
         Kind::Object => {
             let mut parts = Parts::default();
             value.object::<JsonError>(|key, value| {
-                if let Some(at) = NAMES.iter().position(|name| *name == key) {
-                    let mut part = Vec::new();
-                    value.canonical(&mut part)?;
-                    if let Some(place) = parts.0.get_mut(at) {
-                        *place = Some(part);
-                    }
-                } else if found.records.is_empty() {
-                    found.add(find(value, strings)?);
-                } else {
-                    value.skip()?;
+                let Some(at) = NAMES.iter().position(|name| *name == key) else {
+                    found.merge(find(value, strings)?);
+                    return Ok(());
+                };
+                let mut part = Vec::new();
+                value.canonical(&mut part)?;
+                if let Some(place) = parts.0.get_mut(at) {
+                    *place = Some(part);
                 }
                 Ok(())
             })?;
             if parts.is_record() {
-                found = Found::default();
-                found.records.push(parts);
+                found.merge(Found {
+                    items: vec![Item::Record(parts)],
+                    ..Found::default()
+                });
                 return Ok(found);
             }
             for part in parts.0.iter().flatten() {
-                if found.records.is_empty() {
-                    found.add(find(&mut Reader::new(part, DEPTH_MAX)?, strings)?);
-                }
+                found.merge(find(&mut Reader::new(part, DEPTH_MAX)?, strings)?);
             }
         }
         Kind::List => {
             value.list::<JsonError>(|_, value| {
                 let is_event = value.kind()? == Kind::Object;
                 let item = find(value, strings)?;
-                found.has_other |= is_event && item.is_empty();
+                found.has_other |= is_event && item.items.is_empty();
                 found.add(item);
                 Ok(())
             })?;
-            found.has_other &= !found.records.is_empty();
+            found.has_other &= !found.items.is_empty();
         }
         Kind::String => {
             let text = value.string()?;
-            found.checkpoint = text.parse().ok();
-            if strings > 0 && text.trim_start().starts_with(['{', '[']) {
+            if let Ok(checkpoint) = text.parse() {
+                found.items.push(Item::Checkpoint(checkpoint));
+            } else if strings > 0 && text.trim_start().starts_with(['{', '[']) {
                 // A text that only begins like JSON is none.
                 let reader = Reader::new(text.as_bytes(), DEPTH_MAX);
                 found = reader

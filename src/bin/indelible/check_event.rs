@@ -1,7 +1,8 @@
 //! `indelible check-event`.
 
 use std::collections::BTreeSet;
-use std::io::Read;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -10,8 +11,9 @@ use indelible::Verifier;
 use indelible::proof::{DeliveredError, DeliveredRecord};
 use indelible::verify::VerifyError;
 
-use crate::failure::{Failure, complain, read_file};
+use crate::failure::{Failure, complain};
 use crate::output::Output;
+use crate::values::Values;
 use crate::verify;
 use crate::{FAILED, FOUND};
 
@@ -25,7 +27,7 @@ use crate::{FAILED, FOUND};
 #[command(after_help = "Example:
   indelible check-event exported-from-the-siem.json --vkey \"$(cat audit.vkey)\"")]
 pub(crate) struct CheckEvent {
-    /// A file with one event as JSON, a list of them, or one on each line, as jq -c prints them; - is standard input
+    /// A file with events as JSON: one or many, on a line each or as jq prints them, or in lists; - is standard input
     #[arg(default_value = "-")]
     file: PathBuf,
 
@@ -37,88 +39,84 @@ pub(crate) struct CheckEvent {
 pub(crate) fn run(arguments: &CheckEvent, output: &mut Output) -> Result<ExitCode, Failure> {
     let vkeys = verify::vkeys(&arguments.vkey)?;
     let verifier = verify::verifier(&vkeys)?;
-    let text = read(&arguments.file)?;
+    let file = &arguments.file;
+    let input: Box<dyn BufRead> = match file == Path::new("-") {
+        true => Box::new(std::io::stdin().lock()),
+        false => Box::new(BufReader::new(
+            File::open(file).map_err(|error| Failure::at(file, error))?,
+        )),
+    };
+    let mut values = Values::new(input, BYTES_MAX);
     let mut codes = BTreeSet::new();
-    for (line, event) in events(&text) {
-        let place = line.map_or(String::new(), |line| format!(" line {line}"));
-        for checked in check(&verifier, event) {
-            match checked {
-                Ok(said) => output.line(format_args!("{said}")),
-                Err((code, problem)) => {
-                    complain(format!("{}{place}: {problem}", arguments.file.display()));
-                    codes.insert(code);
+    let mut tell = |line: usize, checked: Checked| match checked {
+        Ok(said) => output.line(format_args!("{said}")),
+        Err((code, problem)) => {
+            complain(format!("{} line {line}: {problem}", file.display()));
+            codes.insert(code);
+        }
+    };
+    let mut is_empty = true;
+    while let Some(value) = values.next().map_err(|error| Failure::at(file, error.as_ref()))? {
+        is_empty = false;
+        match DeliveredRecord::all_from_json(&value.text) {
+            Ok(all) => all.into_iter().for_each(|one| tell(value.line, check(&verifier, one))),
+            Err(error) => {
+                tell(value.line, Err((FAILED, error.to_string())));
+                // What was cut hides nothing that stands on a line of its own behind it.
+                for (at, line) in value.text.split(|byte| *byte == b'\n').enumerate().skip(1) {
+                    let all = DeliveredRecord::all_from_json(line).unwrap_or_default();
+                    all.into_iter()
+                        .for_each(|one| tell(value.line + at, check(&verifier, one)));
                 }
             }
         }
+    }
+    if is_empty {
+        complain(Failure::at(file, "there is no JSON in it"));
+        codes.insert(FAILED);
     }
     // That something was changed counts for more than what could not be checked.
     Ok(codes.first().map_or(ExitCode::SUCCESS, |code| ExitCode::from(*code)))
 }
 
-/// What is said of each record in an event, or of the checkpoint that it is; else the exit status and what is wrong.
-fn check(verifier: &Verifier, event: &[u8]) -> Vec<Result<String, (u8, String)>> {
+/// What is said of a record or a checkpoint; else the exit status and what is wrong.
+type Checked = Result<String, (u8, String)>;
+
+fn check(verifier: &Verifier, delivered: Result<DeliveredRecord, DeliveredError>) -> Checked {
     let refused = |error: VerifyError, what: String| match error.is_of_another_key() {
         true => (FAILED, format!("{what}{error}")),
         false => (FOUND, format!("{what}{error}")),
     };
-    let each = |delivered: Result<DeliveredRecord, DeliveredError>| {
-        let delivered = delivered.map_err(|error| match error {
-            DeliveredError::NoRecord => (FAILED, error.to_string()),
-            _ => (FOUND, error.to_string()),
-        })?;
-        let (record, proof) = (delivered.record(), delivered.proof());
-        let proof = proof.ok_or_else(|| (FAILED, NO_PROOF.to_owned()))?;
-        let seq = record.seq();
-        match verifier.verify_record(record, proof) {
-            Ok(checkpoint) => Ok(format!(
-                "record {seq} is in the log {}, by the checkpoint of its first {} records",
-                checkpoint.origin(),
-                checkpoint.size()
-            )),
-            Err(error) => Err(refused(error, format!("record {seq}: "))),
+    let delivered = match delivered {
+        Ok(delivered) => delivered,
+        Err(DeliveredError::Checkpoint(signed)) => {
+            return match verifier.verify_checkpoint(&signed) {
+                Ok(checkpoint) => Ok(format!(
+                    "a checkpoint of the log {}, of its first {} records",
+                    checkpoint.origin(),
+                    checkpoint.size()
+                )),
+                Err(error) => Err(refused(error, "a checkpoint: ".to_owned())),
+            };
         }
+        Err(error @ DeliveredError::NoRecord) => return Err((FAILED, error.to_string())),
+        Err(error) => return Err((FOUND, error.to_string())),
     };
-    match DeliveredRecord::all_from_json(event) {
-        Ok(delivered) => delivered.into_iter().map(each).collect(),
-        Err(DeliveredError::Checkpoint(signed)) => vec![match verifier.verify_checkpoint(&signed) {
-            Ok(checkpoint) => Ok(format!(
-                "a checkpoint of the log {}, of its first {} records",
-                checkpoint.origin(),
-                checkpoint.size()
-            )),
-            Err(error) => Err(refused(error, "a checkpoint: ".to_owned())),
-        }],
-        Err(error) => vec![Err((FAILED, error.to_string()))],
-    }
-}
-
-/// The events of a text, with their lines where each has one of its own.
-fn events(text: &[u8]) -> Vec<(Option<usize>, &[u8])> {
-    let is_json = |text| !matches!(DeliveredRecord::from_json(text), Err(DeliveredError::Json(_)));
-    let lines = text.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii).enumerate();
-    let lines: Vec<_> = lines.filter(|(_, line)| !line.is_empty()).collect();
-    match lines.first() {
-        Some((_, first)) if !is_json(text) && is_json(first) => {
-            lines.into_iter().map(|(at, line)| (Some(at + 1), line)).collect()
-        }
-        _ => vec![(None, text)],
-    }
-}
-
-fn read(path: &Path) -> Result<Vec<u8>, Failure> {
-    if path != Path::new("-") {
-        return read_file(path, BYTES_MAX);
-    }
-    let mut text = Vec::new();
-    std::io::stdin().lock().take(BYTES_MAX + 1).read_to_end(&mut text)?;
-    match u64::try_from(text.len())? <= BYTES_MAX {
-        true => Ok(text),
-        false => Err(Failure::new(format!("standard input has more than {BYTES_MAX} bytes"))),
+    let (record, proof) = (delivered.record(), delivered.proof());
+    let proof = proof.ok_or_else(|| (FAILED, NO_PROOF.to_owned()))?;
+    let seq = record.seq();
+    match verifier.verify_record(record, proof) {
+        Ok(checkpoint) => Ok(format!(
+            "record {seq} is in the log {}, by the checkpoint of its first {} records",
+            checkpoint.origin(),
+            checkpoint.size()
+        )),
+        Err(error) => Err(refused(error, format!("record {seq}: "))),
     }
 }
 
 const NO_PROOF: &str = "the event was delivered without a proof: have the sink deliver with proofs, or look for the record \
                         in the log";
 
-/// More is not read at once.
+/// No value has more.
 const BYTES_MAX: u64 = 256 * 1024 * 1024;

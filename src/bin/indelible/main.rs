@@ -30,6 +30,7 @@ mod rows;
 mod ship;
 mod table;
 mod tail;
+mod values;
 mod verify;
 mod verify_export;
 mod vkey;

@@ -112,6 +112,95 @@ fn each_event_of_a_list_is_checked() {
 }
 
 #[test]
+fn each_event_of_an_object_is_checked_and_each_checkpoint_between_them() {
+    let (folder, event) = delivered();
+    let vkey = folder.vkey();
+    let mut forged = event.clone();
+    forged["event"]["actor"]["id"] = "usr_mallory".into();
+    let note = folder.good(&["checkpoint", "audit"]);
+    let checkpoint = serde_json::json!({"checkpoint": note});
+    let altered = serde_json::json!({"checkpoint": note.replacen("\n2", "\n1", 1)});
+    for (first, second, problem) in [
+        (&event, &forged, "was changed"),
+        (&forged, &event, "was changed"),
+        (&event, &altered, "a checkpoint: "),
+        (&altered, &event, "a checkpoint: "),
+        (&checkpoint, &altered, "a checkpoint: "),
+    ] {
+        let mut beside = first.clone();
+        beside["more"] = second.clone();
+        for text in [
+            serde_json::json!({"a": first, "b": second}),
+            serde_json::json!({"a": first.to_string(), "z": {"b": [second.to_string()]}}),
+            serde_json::json!([first, second]),
+            beside,
+        ] {
+            folder.write("events", text.to_string());
+            let said = folder.bad(1, &["check-event", "events", "--vkey", &vkey]);
+            assert_eq!(said.lines().count(), 1, "{said}");
+            assert!(said.contains(problem), "{said}");
+        }
+    }
+    // An event as it came, beside what was read in it, is one, also where that has lost the proof.
+    let mut unproven = event.clone();
+    unproven.as_object_mut().unwrap().remove("proof");
+    let mut beside = event.clone();
+    beside["message"] = event.to_string().into();
+    for copies in [
+        serde_json::json!({"_raw": event.to_string(), "parsed": unproven}),
+        serde_json::json!({"a": unproven, "message": event.to_string()}),
+        beside,
+    ] {
+        let text = copies.to_string();
+        folder.write("event", &text);
+        let said = folder.good(&["check-event", "event", "--vkey", &vkey]);
+        assert_eq!(said.lines().count(), 1, "{said}");
+        let one = indelible::proof::DeliveredRecord::from_json(text.as_bytes()).expect("one");
+        assert!(one.proof().is_some());
+    }
+    let both = serde_json::json!({"a": checkpoint, "b": event}).to_string();
+    indelible::proof::DeliveredRecord::from_json(both.as_bytes()).expect("one record");
+}
+
+#[test]
+fn a_stream_of_values_is_read_in_whatever_lines_it_has() {
+    let (folder, event) = delivered();
+    let vkey = folder.vkey();
+    let pretty = printed_anew(&event);
+    let mut forged = event.clone();
+    forged["event"]["actor"]["id"] = "usr_mallory".into();
+    let as_text = serde_json::json!(event.to_string());
+    for stream in [
+        format!("{pretty}\n{pretty}\n{pretty}"),
+        format!("\n{event}{event} {event}\r\n"),
+        format!("{as_text}\n{pretty}\n{as_text}\n"),
+        format!("[{event},\n{event}]\n{pretty}\n"),
+    ] {
+        folder.write("events", &stream);
+        let said = folder.good(&["check-event", "events", "--vkey", &vkey]);
+        assert_eq!(said.lines().count(), 3, "{said}");
+        folder.write("events", format!("{stream}\n{forged}\n"));
+        let said = folder.bad(1, &["check-event", "events", "--vkey", &vkey]);
+        let line = stream.lines().count() + 1 + usize::from(stream.ends_with('\n'));
+        assert!(said.contains(&format!("events line {line}: ")), "{line} {said}");
+    }
+    // What is cut is told once, and hides nothing that stands behind it.
+    let text = event.to_string();
+    let (in_string, in_object) = (text.find("auth.login").unwrap(), text.find(',').unwrap());
+    for cut in [&text[..in_string], &text[..in_object], "}", "\"a"] {
+        folder.write("events", format!("{cut}\n{event}\n{forged}\n{cut}"));
+        let output = folder.run(&["check-event", "events", "--vkey", &vkey]);
+        assert_eq!(output.status.code(), Some(1));
+        let error = error_of(&output);
+        assert!(
+            error.contains("line 1: not JSON") && error.contains("line 3: the record was changed"),
+            "{error}"
+        );
+        assert_eq!(String::from_utf8(output.stdout).unwrap().lines().count(), 1);
+    }
+}
+
+#[test]
 fn the_rest_of_what_a_sink_delivered_is_passed_over_or_told() {
     let (folder, event) = delivered();
     let vkey = folder.vkey();
@@ -120,7 +209,7 @@ fn the_rest_of_what_a_sink_delivered_is_passed_over_or_told() {
     let ocsf = serde_json::json!({"raw_data": note, "unmapped": {"size": 20}});
     for (text, lines) in [
         (format!("{delivered}\n{event}\n{ocsf}\n"), 3),
-        (serde_json::json!([ocsf, delivered, event]).to_string(), 1),
+        (serde_json::json!([ocsf, delivered, event]).to_string(), 3),
     ] {
         folder.write("events", text);
         let said = folder.good(&["check-event", "events", "--vkey", &vkey]);
@@ -154,7 +243,7 @@ fn what_cannot_be_checked_says_why() {
     for (text, vkey, expected) in [
         (unproven.to_string(), &vkey, "without a proof"),
         ("{".to_owned(), &vkey, "not JSON"),
-        (String::new(), &vkey, "not JSON"),
+        (" \n".to_owned(), &vkey, "there is no JSON in it"),
         ("{\"event\":{}}".to_owned(), &vkey, "no record"),
         (event.to_string(), &other, "not signed by"),
     ] {
