@@ -2,6 +2,8 @@
 
 use super::ConfigError;
 use super::section::Section;
+#[cfg(any(feature = "cloudwatch", feature = "azure"))]
+use super::sinks::any;
 use super::sinks::{Secrets, http, secret, url};
 
 #[cfg(feature = "cloudwatch")]
@@ -30,8 +32,8 @@ fn aws_credentials(
 
     let mut text = |key| Ok::<_, ConfigError>(section.text(key)?.map(|found| found.value));
     let (identity, profile, id) = (text("identity")?, text("profile")?, text("access_key_id")?);
-    let key = secret(section, "secret_access_key", secrets)?;
-    let token = secret(section, "session_token", secrets)?;
+    let key = secret(section, "secret_access_key", secrets, any)?;
+    let token = secret(section, "session_token", secrets, crate::sink::check_value)?;
     Ok(match (identity.as_deref(), profile, id, key, token) {
         (None, None, None, None, None) => None,
         (None, Some(profile), None, None, None) => Some(AwsCredentials::profile(profile)),
@@ -63,7 +65,7 @@ pub(super) fn azure(section: &mut Section, secrets: &mut Secrets) -> Result<crat
     let stream = section.needed("stream")?.value;
     let mut text = |key| Ok::<_, ConfigError>(section.text(key)?.map(|found| found.value));
     let (identity, tenant, client) = (text("identity")?, text("tenant")?, text("client")?);
-    let secret = secret(section, "client_secret", secrets)?;
+    let secret = secret(section, "client_secret", secrets, any)?;
     let credentials = match (identity.as_deref(), tenant, client, secret) {
         (None, Some(tenant), Some(client), Some(secret)) => AzureCredentials::client_secret(tenant, client, secret),
         (None | Some("managed"), None, None, None) => AzureCredentials::managed_identity(),
@@ -88,7 +90,10 @@ pub(super) fn google(section: &mut Section, secrets: &mut Secrets) -> Result<cra
     let (project, name) = (section.needed("project")?.value, section.needed("log")?.value);
     let mut log = crate::sink::GoogleLogging::new(project, name);
     let identity = section.text("identity")?.map(|found| found.value);
-    match (identity.as_deref(), secret(section, "key", secrets)?) {
+    match (
+        identity.as_deref(),
+        secret(section, "key", secrets, crate::sink::check_key)?,
+    ) {
         (None, None) => {}
         (None, Some(key)) => log = log.credentials(crate::sink::GoogleCredentials::service_account(key)),
         (Some("metadata"), None) => log = log.credentials(crate::sink::GoogleCredentials::metadata()),

@@ -119,7 +119,7 @@ pub struct Config {
     path: PathBuf,
     segment_bytes: Option<u64>,
     feeds: Vec<Feed>,
-    secrets: Vec<(String, crate::sink::Secret)>,
+    secrets: sinks::Secrets,
 }
 
 impl Config {
@@ -168,16 +168,18 @@ impl Config {
         self
     }
 
-    /// Checks what only this machine can tell: that each secret is there, and not empty.
+    /// Checks what only this machine can tell: that each secret is there, and can be one.
     ///
     /// # Errors
     ///
     /// The first one that is not, by its key.
     pub fn check_secrets(&self) -> Result<(), ConfigError> {
-        self.secrets.iter().try_for_each(|(key, secret)| match secret.get() {
-            Ok(secret) if secret.is_empty() => Err(ConfigError::new(key, None, "it is empty")),
-            Ok(_) => Ok(()),
-            Err(problem) => Err(ConfigError::new(key, None, problem)),
+        self.secrets.iter().try_for_each(|(secret, check)| {
+            let found = secret.value.get().map_err(|problem| secret.wrong(problem))?;
+            match found.is_empty() {
+                true => Err(secret.wrong("it is empty")),
+                false => check(&found).map_err(|problem| secret.wrong(problem)),
+            }
         })
     }
 

@@ -260,6 +260,12 @@ impl Section {
         Ok(Some(At { key: name, line, value }))
     }
 
+    /// Where each key stands that is not taken yet.
+    pub(super) fn lines(&self) -> Vec<(String, usize)> {
+        let each = self.entries.iter().map(|(key, node)| (key.clone(), node.line));
+        each.collect()
+    }
+
     /// The keys that are left, for tables whose keys are names.
     #[cfg(any(
         feature = "webhook",

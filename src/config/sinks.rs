@@ -4,13 +4,20 @@ use super::ConfigError;
 use super::log::filter;
 use super::section::{At, Section};
 use super::tree::Value;
+use crate::error::{Cause, Error};
+#[cfg(any(feature = "webhook", feature = "splunk", feature = "datadog", feature = "otlp"))]
+use crate::sink::check_value;
 use crate::sink::{Feed, FileSink, Form, Secret, StdoutSink};
 
-/// The secrets that were met, with their keys.
-pub(super) type Secrets = Vec<(String, Secret)>;
+/// The secrets that were met, and what each must be.
+pub(super) type Secrets = Vec<(At<Secret>, Check)>;
+
+/// What is wrong with a secret, in words that do not tell it.
+pub(super) type Check = fn(&str) -> Result<(), String>;
 
 /// A feed, and where its name stands.
 pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<(At<String>, Feed), ConfigError> {
+    let whole = section.at(section.lines());
     let named = section.needed("name")?;
     let name = named.value.as_str();
     let kind = section.needed("type")?;
@@ -49,6 +56,7 @@ pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<(At<St
     let _ = secrets;
     feed = feed.filter(filter.value.clone()).form(form.unwrap_or_default());
     feed.check_filter().map_err(|error| filter.wrong(error))?;
+    feed.check_sink().map_err(|error| wrong(&whole, &error))?;
     if personal == Some(false) {
         feed = feed.without_personal_data();
     }
@@ -64,6 +72,17 @@ pub(super) fn feed(mut section: Section, secrets: &mut Secrets) -> Result<(At<St
         None => feed,
     };
     Ok((named, feed))
+}
+
+/// An error of a sink, by the key that is named as the option.
+fn wrong(sink: &At<Vec<(String, usize)>>, error: &Error) -> ConfigError {
+    let Cause::Configuration { option, problem } = error.cause() else {
+        return sink.wrong(error);
+    };
+    match sink.value.iter().find(|(key, _)| key == option) {
+        Some((key, line)) => ConfigError::new(format!("{}.{key}", sink.key), Some(*line), problem),
+        None => sink.wrong(error),
+    }
 }
 
 /// Where a sink begins that has no position.
@@ -89,9 +108,9 @@ pub(super) fn needed<T>(value: Option<T>, key: &str, section: &Section) -> Resul
 #[cfg(feature = "webhook")]
 fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Webhook, ConfigError> {
     let url = needed(url(section, "url")?, "url", section)?;
-    let secret = secret(section, "secret", secrets)?;
+    let secret = secret(section, "secret", secrets, crate::sink::check_secret)?;
     let mut webhook = crate::sink::Webhook::new(url, needed(secret, "secret", section)?);
-    if let Some(old) = self::secret(section, "old_secret", secrets)? {
+    if let Some(old) = self::secret(section, "old_secret", secrets, crate::sink::check_secret)? {
         webhook = webhook.also_signed_by(old);
     }
     for (name, value) in headers(section, secrets)? {
@@ -109,7 +128,7 @@ fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
 #[cfg(feature = "splunk")]
 fn splunk(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Splunk, ConfigError> {
     let url = needed(url(section, "url")?, "url", section)?;
-    let token = secret(section, "token", secrets)?;
+    let token = secret(section, "token", secrets, check_value)?;
     let mut splunk = crate::sink::Splunk::new(url, needed(token, "token", section)?);
     if let Some(index) = section.text("index")? {
         splunk = splunk.index(index.value);
@@ -135,7 +154,7 @@ fn splunk(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::S
 #[cfg(feature = "datadog")]
 fn datadog(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Datadog, ConfigError> {
     let site = section.needed("site")?.value;
-    let key = secret(section, "api_key", secrets)?;
+    let key = secret(section, "api_key", secrets, check_value)?;
     let mut datadog = crate::sink::Datadog::new(site, needed(key, "api_key", section)?);
     if let Some(url) = url(section, "url")? {
         datadog = datadog.url(url);
@@ -186,7 +205,7 @@ fn headers(section: &mut Section, secrets: &mut Secrets) -> Result<Vec<(String, 
     };
     let names = table.keys().into_iter();
     let entry = |name: String| {
-        let value = needed(secret(&mut table, &name, secrets)?, &name, section)?;
+        let value = needed(secret(&mut table, &name, secrets, check_value)?, &name, section)?;
         Ok((name, value))
     };
     names.map(entry).collect()
@@ -195,11 +214,7 @@ fn headers(section: &mut Section, secrets: &mut Secrets) -> Result<Vec<(String, 
 /// Where a target over HTTP is.
 #[cfg(feature = "http")]
 pub(super) fn url(section: &mut Section, key: &str) -> Result<Option<String>, ConfigError> {
-    let read = |text: &str| match text.parse::<ureq::http::Uri>() {
-        Ok(url) if matches!(url.scheme_str(), Some("https" | "http")) => Ok(text.to_owned()),
-        _ => Err("it is no URL that begins with https:// or http://"),
-    };
-    section.parsed(key, read)
+    section.parsed(key, |text| crate::sink::check_url(text).map(|()| text.to_owned()))
 }
 
 /// How a target over HTTP is reached.
@@ -212,7 +227,7 @@ pub(super) fn http(section: &mut Section, secrets: &mut Secrets) -> Result<crate
     if let Some((certificate, key)) = client_certificate(section, secrets)? {
         options = options.client_certificate(certificate, key);
     }
-    if let Some(proxy) = secret(section, "proxy", secrets)? {
+    if let Some(proxy) = secret(section, "proxy", secrets, crate::sink::check_proxy)? {
         options = options.proxy(proxy);
     }
     if let Some(name) = section.text("user_agent")? {
@@ -230,7 +245,7 @@ pub(super) fn client_certificate(
     section: &mut Section,
     secrets: &mut Secrets,
 ) -> Result<Option<(Vec<u8>, Secret)>, ConfigError> {
-    let key = secret(section, "client_key", secrets)?;
+    let key = secret(section, "client_key", secrets, private_key)?;
     match (section.certificates("client_certificate")?, key) {
         (Some(certificate), Some(key)) => Ok(Some((certificate, key))),
         (None, None) => Ok(None),
@@ -239,12 +254,33 @@ pub(super) fn client_certificate(
 }
 
 #[cfg(any(feature = "http", feature = "syslog"))]
-pub(super) fn secret(section: &mut Section, key: &str, secrets: &mut Secrets) -> Result<Option<Secret>, ConfigError> {
-    let secret = section.secret(key)?;
-    if let Some(At { key, value, .. }) = &secret {
-        secrets.push((key.clone(), value.clone()));
-    }
-    Ok(secret.map(|secret| secret.value))
+pub(super) fn secret(
+    section: &mut Section,
+    key: &str,
+    secrets: &mut Secrets,
+    check: Check,
+) -> Result<Option<Secret>, ConfigError> {
+    let Some(found) = section.secret(key)? else {
+        return Ok(None);
+    };
+    let secret = found.value.clone();
+    secrets.push((found, check));
+    Ok(Some(secret))
+}
+
+#[cfg(any(feature = "http", feature = "syslog"))]
+fn private_key(pem: &str) -> Result<(), String> {
+    use rustls::pki_types::PrivateKeyDer;
+    use rustls::pki_types::pem::PemObject;
+
+    let read = PrivateKeyDer::from_pem_slice(pem.as_bytes());
+    read.map(drop).map_err(|_| "it is no PEM of a private key".to_owned())
+}
+
+/// A secret of which nothing can be told.
+#[cfg(any(feature = "cloudwatch", feature = "azure"))]
+pub(super) fn any(_: &str) -> Result<(), String> {
+    Ok(())
 }
 
 /// The types of this build.

@@ -7,11 +7,7 @@ use crate::schema::syslog::Facility;
 use crate::sink::Syslog;
 
 pub(super) fn syslog(section: &mut Section, secrets: &mut Secrets) -> Result<Syslog, ConfigError> {
-    let host = section.needed("host")?;
-    if host.value.is_empty() {
-        return Err(host.wrong("it is empty"));
-    }
-    let (host, port) = (host.value, section.at_least("port", 1_u16)?);
+    let (host, port) = (section.needed("host")?.value, section.whole("port")?);
     let port = needed(port, "port", section)?;
     let transport = section.parsed("transport", transport)?.unwrap_or(Transport::Tls);
     let syslog = match transport {
@@ -33,11 +29,11 @@ pub(super) fn syslog(section: &mut Section, secrets: &mut Secrets) -> Result<Sys
     if let Some(facility) = section.parsed("facility", str::parse::<Facility>)? {
         syslog = syslog.facility(facility);
     }
-    if let Some(name) = section.parsed("hostname", printable::<255>)? {
-        syslog = syslog.hostname(name);
+    if let Some(name) = section.text("hostname")? {
+        syslog = syslog.hostname(name.value);
     }
-    if let Some(name) = section.parsed("app_name", printable::<48>)? {
-        syslog = syslog.app_name(name);
+    if let Some(name) = section.text("app_name")? {
+        syslog = syslog.app_name(name.value);
     }
     if let Some(number) = section.whole("enterprise_number")? {
         syslog = syslog.enterprise_number(number);
@@ -74,15 +70,5 @@ fn transport(name: &str) -> Result<Transport, &'static str> {
         "tcp" => Ok(Transport::Tcp),
         "udp" => Ok(Transport::Udp),
         _ => Err("it is tls, tcp or udp"),
-    }
-}
-
-/// A name in the header of a message (RFC 5424 §6).
-fn printable<const BYTES_MAX: usize>(name: &str) -> Result<String, String> {
-    match (1..=BYTES_MAX).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic()) {
-        true => Ok(name.to_owned()),
-        false => Err(format!(
-            "it has 1 to {BYTES_MAX} printable ASCII characters, and no space"
-        )),
     }
 }

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use super::http::{Answer, Client, HttpOptions, Url, compressed, write_entry};
+use super::http::{Answer, Client, HttpOptions, Url, check_fixed, compressed, write_entry};
 use super::window::Window;
 use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Problem, Rejection, Secret, Sink};
+use crate::error::Result;
 use crate::event::Severity;
 use crate::json;
 
@@ -58,7 +59,7 @@ impl Datadog {
     /// `ddog-gov.com` and `us2.ddog-gov.com`: what `DD_SITE` is elsewhere.
     pub fn new(site: impl AsRef<str>, api_key: impl Into<Secret>) -> Self {
         Self {
-            url: Url::new(format!("https://http-intake.logs.{}/api/v2/logs", site.as_ref())),
+            url: Url::new(format!("{SITE}{}/api/v2/logs", site.as_ref())),
             key: api_key.into(),
             encoding: Encoding {
                 source: "indelible".to_owned(),
@@ -175,6 +176,13 @@ impl Encoder for Encoding {
 }
 
 impl Sink for Datadog {
+    fn check(&self) -> Result<()> {
+        let is_site = self.url.starts_with(SITE);
+        self.url.check(if is_site { "site" } else { "url" })?;
+        check_fixed("api_key", &self.key)?;
+        self.client.check()
+    }
+
     fn limits(&self) -> Limits {
         Limits::new(LOGS_MAX, BODY_BYTES_MAX)
     }
@@ -241,6 +249,8 @@ fn status(severity: Severity) -> &'static str {
         Severity::Critical => "critical",
     }
 }
+
+const SITE: &str = "https://http-intake.logs.";
 
 const LOGS_MAX: usize = 1000;
 

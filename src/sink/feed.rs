@@ -171,7 +171,8 @@ impl Feed {
     ///
     /// # Errors
     ///
-    /// `Cause::Configuration` for a name that is none, or a filter that is of pages, of a range of `seq` or of the last days.
+    /// `Cause::Configuration` for a name that is none, a filter that is of pages, of a range of `seq` or of the last days, or
+    /// a setting of its sink.
     pub(super) fn check(&self) -> Result<()> {
         let is_name = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_');
         if !(1..=NAME_BYTES_MAX).contains(&self.name.len()) || !self.name.bytes().all(is_name) {
@@ -181,7 +182,14 @@ impl Feed {
             );
             return Err(Error::configuration("sink", problem));
         }
-        self.check_filter()
+        self.check_filter()?;
+        let wrong = |error: Error| Error::configuration("sink", format!("{}: {error}", self.name));
+        self.check_sink().map_err(wrong)
+    }
+
+    /// Checks its sink alone.
+    pub(crate) fn check_sink(&self) -> Result<()> {
+        self.sink.check()
     }
 
     /// Checks its filter alone.

@@ -128,9 +128,26 @@ pub use syslog::Syslog;
 pub use webhook::Webhook;
 
 pub(crate) use feeds::{Feeds, Host, check};
+#[cfg(all(feature = "google", feature = "config"))]
+pub(crate) use google::check_key;
+#[cfg(all(
+    feature = "config",
+    any(
+        feature = "webhook",
+        feature = "splunk",
+        feature = "datadog",
+        feature = "otlp",
+        feature = "cloudwatch"
+    )
+))]
+pub(crate) use http::check_value;
+#[cfg(all(feature = "http", feature = "config"))]
+pub(crate) use http::{check_proxy, check_url};
 pub(crate) use rejected::erase_rejected;
 pub(crate) use report::Report;
 pub(crate) use reports::{leave, left};
+#[cfg(all(feature = "webhook", feature = "config"))]
+pub(crate) use webhook::check_secret;
 
 /// A target of delivery.
 ///
@@ -138,6 +155,16 @@ pub(crate) use reports::{leave, left};
 /// limits are the worker's; a time limit on each step of its own is the sink's: while [`deliver`](Self::deliver) hangs, so
 /// does this sink, and no other.
 pub trait Sink: fmt::Debug + Send + 'static {
+    /// Checks its settings, as far as that can be told before anything is delivered: no log is opened with a sink that fails
+    /// here. A secret that is asked for each time is not asked for here.
+    ///
+    /// # Errors
+    ///
+    /// [`Cause::Configuration`](crate::Cause::Configuration) with the option that is wrong.
+    fn check(&self) -> crate::error::Result<()> {
+        Ok(())
+    }
+
     /// How large a batch it takes.
     fn limits(&self) -> Limits {
         Limits::default()

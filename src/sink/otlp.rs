@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::http::{Answer, Client, HttpOptions, Url, compressed};
+use super::http::{Answer, Client, HttpOptions, Url, check_headers, compressed};
 use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Problem, Secret, Sink};
+use crate::error::Result;
 use crate::event::Severity;
 use crate::json::{self, JsonError, Kind, Reader};
 use crate::timestamp::Timestamp;
@@ -128,6 +129,12 @@ impl Encoder for Encoding {
 }
 
 impl Sink for Otlp {
+    fn check(&self) -> Result<()> {
+        self.url.check("url")?;
+        check_headers(&self.headers, &[])?;
+        self.client.check()
+    }
+
     fn limits(&self) -> Limits {
         Limits::new(MESSAGES_MAX, BODY_BYTES_MAX)
     }

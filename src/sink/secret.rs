@@ -20,12 +20,19 @@ use zeroize::Zeroizing;
 /// assert_eq!(format!("{fixed:?} {rotated:?} {vault:?}"), "Secret Secret Secret");
 /// ```
 #[derive(Clone)]
-pub struct Secret(Arc<dyn Fn() -> Result<Zeroizing<String>, String> + Send + Sync>);
+pub struct Secret {
+    give: Arc<dyn Fn() -> Result<Zeroizing<String>, String> + Send + Sync>,
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "for targets over HTTP"))]
+    is_fixed: bool,
+}
 
 impl Secret {
     /// What this gives each time. Where it fails it says why, in words without a secret; delivery is then held.
     pub fn from_fn(secret: impl Fn() -> Result<String, String> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(move || secret().map(Zeroizing::new)))
+        Self {
+            give: Arc::new(move || secret().map(Zeroizing::new)),
+            is_fixed: false,
+        }
     }
 
     /// The value of an environment variable.
@@ -60,8 +67,17 @@ impl Secret {
         expect(dead_code, reason = "for targets with secrets")
     )]
     pub(crate) fn get(&self) -> Result<Zeroizing<String>, String> {
-        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.0)()));
+        let asked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.give)()));
         asked.unwrap_or_else(|_| Err("what gives the secret panicked".to_owned()))
+    }
+
+    /// The secret, where it stays the same: another may come later, or cost something.
+    #[cfg(feature = "http")]
+    pub(crate) fn fixed(&self) -> Option<Zeroizing<String>> {
+        match self.is_fixed {
+            true => self.get().ok(),
+            false => None,
+        }
     }
 }
 
@@ -69,7 +85,10 @@ impl<T: Into<String>> From<T> for Secret {
     /// One that stays the same.
     fn from(secret: T) -> Self {
         let secret = Zeroizing::new(secret.into());
-        Self(Arc::new(move || Ok(secret.clone())))
+        Self {
+            give: Arc::new(move || Ok(secret.clone())),
+            is_fixed: true,
+        }
     }
 }
 

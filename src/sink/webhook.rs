@@ -7,8 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use zeroize::Zeroizing;
 
-use super::http::{Client, HttpOptions, Request, Url};
+use super::http::{Client, HttpOptions, Request, Url, check_headers};
 use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Secret, Sink};
+use crate::error::{Error, Result};
 use crate::hash::Hash;
 use crate::json;
 
@@ -107,7 +108,7 @@ impl Webhook {
 
     /// Sends lists of up to so many messages, two at least: for receivers that take many.
     pub fn in_lists(mut self, messages_max: usize) -> Self {
-        self.encoding.list_max = messages_max.max(2);
+        self.encoding.list_max = if messages_max < 2 { 0 } else { messages_max };
         self
     }
 
@@ -122,9 +123,28 @@ impl Webhook {
         self.options = options;
         self
     }
+
+    fn options(&self) -> HttpOptions {
+        match self.allows_private {
+            true => self.options.clone(),
+            false => self.options.clone().refuse_private_addresses(),
+        }
+    }
 }
 
 impl Sink for Webhook {
+    fn check(&self) -> Result<()> {
+        self.url.check("url")?;
+        for secret in self.encoding.secrets.iter().filter_map(Secret::fixed) {
+            check_secret(&secret).map_err(|problem| Error::configuration("secret", problem))?;
+        }
+        check_headers(&self.headers, &SIGNED)?;
+        if self.encoding.list_max == 0 {
+            return Err(Error::configuration("in_lists", "it is 2 at least"));
+        }
+        self.options().check()
+    }
+
     fn limits(&self) -> Limits {
         Limits::new(self.encoding.list_max, 1_000_000)
     }
@@ -158,12 +178,8 @@ impl Sink for Webhook {
             headers: &headers,
             body: &encoded.body,
         };
-        let client = self.client.get_or_insert_with(|| {
-            Client::new(match self.allows_private {
-                true => self.options.clone(),
-                false => self.options.clone().refuse_private_addresses(),
-            })
-        });
+        let options = self.options();
+        let client = self.client.get_or_insert_with(|| Client::new(options));
         match client.send(&request) {
             Ok(answer) => answer.delivery(),
             Err(delivery) => delivery,
@@ -174,7 +190,7 @@ impl Sink for Webhook {
 /// How a body is written and signed.
 #[derive(Debug, Clone)]
 struct Encoding {
-    /// How many messages a list has; where it is one, there is no list.
+    /// How many messages a list has; where it is one, there is no list. None is an error.
     list_max: usize,
     secrets: Vec<Secret>,
 }
@@ -249,17 +265,30 @@ fn list_id(messages: &[Message]) -> String {
 
 /// A signature: `v1,` and the base64 of an HMAC-SHA256 over id, time and body.
 fn sign(secret: &str, id: &str, timestamp: u64, body: &[u8]) -> Result<String, String> {
-    let wrong = || "the secret of a webhook is whsec_ and the base64 of 24 to 64 bytes".to_owned();
-    let encoded = secret.strip_prefix("whsec_").ok_or_else(wrong)?;
-    let secret = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| wrong())?);
-    if !(24..=64).contains(&secret.len()) {
-        return Err(wrong());
-    }
-    let mut signed = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &secret));
+    let mut signed = hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, &key(secret)?));
     signed.update(format!("{id}.{timestamp}.").as_bytes());
     signed.update(body);
     Ok(format!("v1,{}", STANDARD.encode(signed.sign())))
 }
+
+/// Checks a secret.
+pub(crate) fn check_secret(secret: &str) -> Result<(), String> {
+    key(secret).map(drop)
+}
+
+/// The bytes of a secret.
+fn key(secret: &str) -> Result<Zeroizing<Vec<u8>>, String> {
+    let wrong = || "the secret of a webhook is whsec_ and the base64 of 24 to 64 bytes".to_owned();
+    let encoded = secret.strip_prefix("whsec_").ok_or_else(wrong)?;
+    let secret = Zeroizing::new(STANDARD.decode(encoded).map_err(|_| wrong())?);
+    match (24..=64).contains(&secret.len()) {
+        true => Ok(secret),
+        false => Err(wrong()),
+    }
+}
+
+/// Headers of Standard Webhooks.
+const SIGNED: [&str; 3] = ["webhook-id", "webhook-signature", "webhook-timestamp"];
 
 /// More than what stands around a message in a body.
 const AROUND: usize = 256;

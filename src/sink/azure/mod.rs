@@ -11,6 +11,7 @@ use self::credentials::Cloud;
 use self::row::Rows;
 use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Token, Url, percent, post_with_token};
 use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Rejection, Sink};
+use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
 
 /// Puts messages into a table of Azure Monitor (Log Analytics, Microsoft Sentinel), by the
@@ -145,6 +146,16 @@ impl AzureMonitor {
 }
 
 impl Sink for AzureMonitor {
+    fn check(&self) -> Result<()> {
+        self.endpoint.check("endpoint")?;
+        for (option, name) in [("rule", &self.rule), ("stream", &self.stream)] {
+            if name.is_empty() {
+                return Err(Error::configuration(option, "it is empty"));
+            }
+        }
+        self.options.check()
+    }
+
     fn limits(&self) -> Limits {
         let limits = Limits::new(MESSAGES_MAX, BODY_BYTES_MAX);
         match self.is_auxiliary {

@@ -15,6 +15,7 @@ pub use self::credentials::{AwsCredentials, AwsKeys};
 use self::sigv4::{Scope, Signable};
 use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Request, Url, check_credential};
 use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Rejection, Sink};
+use crate::error::{Error, Result};
 use crate::timestamp::Timestamp;
 
 /// Puts messages into a log stream of AWS CloudWatch Logs, by `PutLogEvents`.
@@ -117,20 +118,26 @@ impl CloudWatch {
     }
 
     /// AWS refuses a wrong name as it refuses a wrong event; these are no event's fault.
-    fn check(&self) -> Result<(), Delivery> {
+    fn check_names(&self) -> Result<()> {
         let is_region = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
         let is_group = |letter: char| letter.is_ascii_alphanumeric() || "._/#-".contains(letter);
         let is_named = |name: &str, is_letter: &dyn Fn(char) -> bool| {
             (1..=NAME_CHARS_MAX).contains(&name.chars().count()) && name.chars().all(is_letter)
         };
         if !is_named(&self.region, &is_region) {
-            return Err(Delivery::hold("the region is none of AWS"));
+            return Err(Error::configuration("region", "it is none of AWS"));
         }
         if !is_named(&self.encoding.group, &is_group) {
-            return Err(Delivery::hold("a group has 1 to 512 letters, digits and . _ / # -"));
+            return Err(Error::configuration(
+                "group",
+                "a group has 1 to 512 letters, digits and . _ / # -",
+            ));
         }
         if !is_named(&self.encoding.stream, &|letter| !matches!(letter, ':' | '*')) {
-            return Err(Delivery::hold("a stream has 1 to 512 characters, and neither : nor *"));
+            return Err(Error::configuration(
+                "stream",
+                "a stream has 1 to 512 characters, and neither : nor *",
+            ));
         }
         Ok(())
     }
@@ -171,8 +178,8 @@ impl CloudWatch {
 
     /// Puts events, and those that AWS drops for their time once more.
     fn put_all(&mut self, batch: &Batch<'_>) -> Delivery {
-        if let Err(delivery) = self.check() {
-            return delivery;
+        if let Err(error) = self.check_names() {
+            return Delivery::hold(error.to_string());
         }
         let (all, now) = (batch.messages, Timestamp::from(SystemTime::now()));
         let is_outside = all.iter().any(|message| self.drops(message.recorded_at(), now));
@@ -290,6 +297,12 @@ impl CloudWatch {
 }
 
 impl Sink for CloudWatch {
+    fn check(&self) -> Result<()> {
+        self.check_names()?;
+        self.endpoint.as_ref().map_or(Ok(()), |url| url.check("endpoint"))?;
+        self.options.check()
+    }
+
     fn limits(&self) -> Limits {
         Limits::new(EVENTS_MAX, BATCH_BYTES_MAX).within(SPAN_MAX)
     }

@@ -118,6 +118,12 @@ impl fmt::Debug for GoogleCredentials {
     }
 }
 
+/// Checks a key of a service account, as Google gives it.
+#[cfg_attr(not(feature = "config"), expect(dead_code, reason = "for a file of settings"))]
+pub(crate) fn check_key(text: &str) -> Result<(), String> {
+    Key::read(text)?.sign(SystemTime::now()).map(drop)
+}
+
 /// A key of a service account.
 struct Key {
     email: String,

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
+use crate::error::{Error, Result};
 use crate::event::Severity;
 use crate::json;
 use crate::sink::http::{compressed, percent};
@@ -30,14 +31,20 @@ impl Encoding {
     }
 
     /// The whole name of the log.
-    fn log_name(&self) -> Result<String, &'static str> {
+    pub(super) fn log_name(&self) -> Result<String> {
         let is_parent = |letter: char| letter.is_ascii_alphanumeric() || "-_.:/".contains(letter);
         if self.parent.is_empty() || !self.parent.chars().all(is_parent) {
-            return Err("the project has other than letters, digits and - _ . :");
+            return Err(Error::configuration(
+                "project",
+                "it has other than letters, digits and - _ . :",
+            ));
         }
         let is_log = |letter: char| letter.is_ascii_alphanumeric() || "/_-.".contains(letter);
         if !(1..=LOG_CHARS_MAX).contains(&self.log.len()) || !self.log.chars().all(is_log) {
-            return Err("a log has 1 to 511 letters, digits and / _ - .");
+            return Err(Error::configuration(
+                "log",
+                "a log has 1 to 511 letters, digits and / _ - .",
+            ));
         }
         let log = percent(&self.log);
         Ok(match self.parent.contains('/') {
@@ -68,7 +75,7 @@ impl Encoding {
 
 impl Encoder for Encoding {
     fn encode(&self, messages: &[Message]) -> Result<Encoded, Delivery> {
-        let log_name = self.log_name().map_err(Delivery::hold)?;
+        let log_name = self.log_name().map_err(|error| Delivery::hold(error.to_string()))?;
         let now = Timestamp::from(SystemTime::now());
         let mut body = b"{\"entries\":[".to_vec();
         for (at, message) in messages.iter().enumerate() {

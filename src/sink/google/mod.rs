@@ -8,9 +8,12 @@ use std::fmt;
 use std::time::Duration;
 
 pub use self::credentials::GoogleCredentials;
+#[cfg(feature = "config")]
+pub(crate) use self::credentials::check_key;
 use self::entry::Encoding;
 use super::http::{Answer, Client, HttpOptions, Lease, NEARBY_TIMEOUT, Token, Url, post_with_token};
 use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Sink};
+use crate::error::Result;
 
 /// Writes messages into a log of Google Cloud Logging, by `entries.write`.
 ///
@@ -124,6 +127,12 @@ impl GoogleLogging {
 }
 
 impl Sink for GoogleLogging {
+    fn check(&self) -> Result<()> {
+        self.encoding.log_name()?;
+        self.endpoint.check("endpoint")?;
+        self.options.check()
+    }
+
     fn limits(&self) -> Limits {
         Limits::new(ENTRIES_MAX, BODY_BYTES_MAX)
     }

@@ -42,6 +42,15 @@ impl Client {
         }
     }
 
+    /// Checks how the target is reached.
+    #[cfg_attr(
+        not(any(feature = "splunk", feature = "datadog", feature = "otlp")),
+        expect(dead_code)
+    )]
+    pub(in crate::sink) fn check(&self) -> Result<()> {
+        self.options.check()
+    }
+
     /// Begins anew with the next request: certificates and secrets are read again.
     pub(in crate::sink) fn forget(&mut self) {
         self.agent = None;
@@ -119,7 +128,7 @@ fn agent(options: &HttpOptions, unheard: Unheard) -> Result<Agent> {
     Ok(Agent::with_parts(config, connector, addresses))
 }
 
-fn proxy(options: &HttpOptions) -> Result<Option<Proxy>> {
+pub(super) fn proxy(options: &HttpOptions) -> Result<Option<Proxy>> {
     let wrong = |problem: String| Error::configuration("proxy", problem);
     let Some(url) = &options.proxy else {
         return Ok(None);
@@ -129,10 +138,20 @@ fn proxy(options: &HttpOptions) -> Result<Option<Proxy>> {
             "what the proxy connects to cannot be told: allow private addresses".into(),
         ));
     }
-    let url = url.get().map_err(wrong)?;
-    match Proxy::new(&url) {
-        Ok(proxy) if matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) => Ok(Some(proxy)),
-        _ => Err(wrong("it is no URL of an HTTP proxy".into())),
+    let proxy = url.get().and_then(|url| proxy_at(&url)).map_err(wrong)?;
+    Ok(Some(proxy))
+}
+
+/// Checks where a proxy is.
+#[cfg_attr(not(feature = "config"), expect(dead_code, reason = "for a file of settings"))]
+pub(crate) fn check_proxy(url: &str) -> Result<(), String> {
+    proxy_at(url).map(drop)
+}
+
+fn proxy_at(url: &str) -> Result<Proxy, String> {
+    match Proxy::new(url) {
+        Ok(proxy) if matches!(proxy.protocol(), ProxyProtocol::Http | ProxyProtocol::Https) => Ok(proxy),
+        _ => Err("it is no URL of an HTTP proxy".to_owned()),
     }
 }
 

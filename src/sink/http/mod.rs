@@ -6,6 +6,7 @@ mod answer;
 mod awaiting;
 #[cfg(feature = "token")]
 mod bearer;
+mod check;
 mod client;
 mod early;
 #[cfg(feature = "cloud")]
@@ -27,9 +28,28 @@ pub use options::{HttpOptions, PrivateKeyPem};
 pub(super) use answer::Answer;
 #[cfg(feature = "token")]
 pub(super) use bearer::post_with_token;
+#[cfg(any(feature = "splunk", feature = "datadog"))]
+pub(super) use check::check_fixed;
+#[cfg(any(feature = "webhook", feature = "otlp"))]
+pub(super) use check::check_headers;
+#[cfg(feature = "config")]
+pub(crate) use check::check_url;
+#[cfg(all(
+    feature = "config",
+    any(
+        feature = "webhook",
+        feature = "splunk",
+        feature = "datadog",
+        feature = "otlp",
+        feature = "cloudwatch"
+    )
+))]
+pub(crate) use check::check_value;
 pub(super) use client::Client;
 #[cfg(any(feature = "webhook", feature = "cloud"))]
 pub(super) use client::Request;
+#[cfg(feature = "config")]
+pub(crate) use client::check_proxy;
 #[cfg(feature = "cloudwatch")]
 pub(super) use lease::check_credential;
 #[cfg(feature = "cloud")]

@@ -9,6 +9,7 @@ use rustls::sign::CertifiedKey;
 use ureq::http::HeaderValue;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, parse_pem};
 
+use super::client::proxy;
 use crate::error::{Error, Result};
 use crate::sink::Secret;
 
@@ -88,6 +89,20 @@ impl HttpOptions {
     pub(in crate::sink) fn refuse_private_addresses(mut self) -> Self {
         self.refuses_private_addresses = true;
         self
+    }
+
+    /// Checks it, but for secrets that may come later.
+    pub(in crate::sink) fn check(&self) -> Result<()> {
+        self.agent_name()?;
+        self.root_certs()?;
+        if let Some((chain, key)) = &self.client {
+            certificates("client_certificate", chain)?;
+            key.fixed().map_or(Ok(None), |_| self.client_cert())?;
+        }
+        match &self.proxy {
+            Some(url) if self.refuses_private_addresses || url.fixed().is_some() => proxy(self).map(drop),
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn agent_name(&self) -> Result<&str> {

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::ops::Deref;
 
+use super::check::check_url;
+use crate::error::{Error, Result};
+
 /// The URL of a target. `Debug` tells scheme, host and port alone: the rest may hold a secret.
 #[derive(Clone)]
 pub(in crate::sink) struct Url(String);
@@ -10,6 +13,11 @@ pub(in crate::sink) struct Url(String);
 impl Url {
     pub(in crate::sink) fn new(text: impl Into<String>) -> Self {
         Self(text.into())
+    }
+
+    /// Checks it; `option` is what sets it.
+    pub(in crate::sink) fn check(&self, option: &'static str) -> Result<()> {
+        check_url(self).map_err(|problem| Error::configuration(option, problem))
     }
 }
 

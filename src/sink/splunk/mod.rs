@@ -12,8 +12,9 @@ use zeroize::Zeroizing;
 
 use self::acknowledgement::Channel;
 use self::event::Encoding;
-use super::http::{Client, HttpOptions, Url};
+use super::http::{Client, HttpOptions, Url, check_fixed};
 use super::{Batch, Delivery, Encoder, Limits, Message, Secret, Sink};
+use crate::error::Result;
 
 /// Sends messages to the HTTP Event Collector (HEC) of Splunk, to its event endpoint.
 ///
@@ -192,6 +193,12 @@ impl Splunk {
 }
 
 impl Sink for Splunk {
+    fn check(&self) -> Result<()> {
+        self.url.check("url")?;
+        check_fixed("token", &self.token)?;
+        self.client.check()
+    }
+
     fn limits(&self) -> Limits {
         let requests = if self.channel.is_some() { REQUESTS_MAX } else { 1 };
         Limits::new(MESSAGES_MAX, requests * REQUEST_BYTES_MAX)

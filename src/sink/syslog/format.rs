@@ -1,5 +1,6 @@
 //! Messages as RFC 5424 writes them.
 
+use crate::error::{Error, Result};
 use crate::event::Severity;
 use crate::hash::Hash;
 use crate::json;
@@ -52,7 +53,7 @@ impl Header {
     /// # Errors
     ///
     /// Which of them syslog does not take.
-    pub(super) fn new(names: &Names) -> Result<Self, String> {
+    pub(super) fn new(names: &Names) -> Result<Self> {
         let hostname = match &names.hostname {
             Some(name) => checked("hostname", name, HOSTNAME_BYTES_MAX)?.to_owned(),
             None => hostname().unwrap_or(NIL.to_owned()),
@@ -124,11 +125,12 @@ fn write_id(out: &mut Vec<u8>, action: &str) {
 }
 
 /// A name as it may stand in a header: printable ASCII without spaces.
-fn checked<'a>(option: &str, name: &'a str, bytes_max: usize) -> Result<&'a str, String> {
+fn checked<'a>(option: &'static str, name: &'a str, bytes_max: usize) -> Result<&'a str> {
     match (1..=bytes_max).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_graphic()) {
         true => Ok(name),
-        false => Err(format!(
-            "{option}: it has other than 1 to {bytes_max} printable ASCII characters without spaces"
+        false => Err(Error::configuration(
+            option,
+            format!("it has other than 1 to {bytes_max} printable ASCII characters without spaces"),
         )),
     }
 }

@@ -43,7 +43,7 @@ impl Link {
         let tls = match target.transport {
             Transport::Tls => Some(target.trust.config().map_err(Lost::hold)?),
             // Who gives certificates does not want it to go in the clear.
-            _ if target.trust.is_given() => return Err(Lost::hold("certificates are for TLS: see Syslog::tls")),
+            _ if target.trust.is_given() => return Err(Lost::hold(IN_CLEAR)),
             _ => None,
         };
         let way = match target.transport {
@@ -128,3 +128,5 @@ fn refusal(socket: &UdpSocket) -> io::Result<()> {
         _ => Ok(()),
     }
 }
+
+pub(super) const IN_CLEAR: &str = "certificates are for TLS: see Syslog::tls";

@@ -9,12 +9,14 @@ mod tests;
 mod tls;
 mod window;
 
+use std::net::Ipv6Addr;
 use std::time::Duration;
 
 use super::{Batch, Delivery, Limits, Message, Rejection, Secret, Sink};
+use crate::error::{Error, Result};
 use crate::schema::syslog::Facility;
 use format::{HEADER_BYTES_MAX, Header, Names};
-use link::{Link, Target, Transport};
+use link::{IN_CLEAR, Link, Target, Transport};
 use tls::Trust;
 use window::{Frames, Framing, Window};
 
@@ -224,7 +226,7 @@ impl Syslog {
     fn frame(&mut self, messages: &[Message]) -> Result<(Frames, Vec<Rejection>), String> {
         let header = match &mut self.header {
             Some(header) => header,
-            none => none.insert(Header::new(&self.names)?),
+            none => none.insert(Header::new(&self.names).map_err(|error| error.to_string())?),
         };
         let (framing, most) = match self.target.transport {
             Transport::Udp => (Framing::Datagrams, DATAGRAM_BYTES_MAX),
@@ -248,6 +250,24 @@ impl Syslog {
 }
 
 impl Sink for Syslog {
+    fn check(&self) -> Result<()> {
+        let host = self.target.host.as_str();
+        let address = host.split_once('%').map_or(host, |(address, _)| address);
+        let has_more = host.contains(':') && address.parse::<Ipv6Addr>().is_err();
+        if host.is_empty() || has_more {
+            let problem = "it is a name or an address, without brackets and port";
+            return Err(Error::configuration("host", problem));
+        }
+        if self.target.port == 0 {
+            return Err(Error::configuration("port", "it is 1 at least"));
+        }
+        if self.target.transport != Transport::Tls && self.target.trust.is_given() {
+            return Err(Error::configuration("roots", IN_CLEAR));
+        }
+        Header::new(&self.names)?;
+        self.target.trust.check()
+    }
+
     fn limits(&self) -> Limits {
         Limits::new(1_000, BATCH_BYTES_MAX)
     }

@@ -8,6 +8,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls_platform_verifier::BuilderVerifierExt;
 
+use crate::error::{Error, Result};
 use crate::sink::Secret;
 
 /// Certificates of TLS, as a host gives them.
@@ -20,6 +21,18 @@ pub(super) struct Trust {
 }
 
 impl Trust {
+    /// Checks the certificates.
+    pub(super) fn check(&self) -> Result<()> {
+        let wrong = |option| move |problem: String| Error::configuration(option, problem);
+        if let Some(pem) = &self.roots {
+            certificates(pem).map_err(wrong("roots"))?;
+        }
+        match &self.client {
+            Some((chain, _)) => certificates(chain).map(drop).map_err(wrong("client_certificate")),
+            None => Ok(()),
+        }
+    }
+
     pub(super) fn is_given(&self) -> bool {
         self.roots.is_some() || self.client.is_some()
     }
@@ -39,7 +52,7 @@ impl Trust {
             None => builder.with_platform_verifier().map_err(refused)?,
             Some(pem) => {
                 let mut roots = rustls::RootCertStore::empty();
-                for certificate in certificates("roots", pem)? {
+                for certificate in certificates(pem).map_err(|problem| format!("roots: {problem}"))? {
                     roots.add(certificate).map_err(|error| format!("roots: {error}"))?;
                 }
                 builder.with_root_certificates(roots)
@@ -52,7 +65,7 @@ impl Trust {
                 let pem = key.get().map_err(wrong)?;
                 let key = PrivateKeyDer::from_pem_slice(pem.as_bytes())
                     .map_err(|_| wrong("the key is no PEM of a private key".into()))?;
-                let chain = certificates("client_certificate", chain)?;
+                let chain = certificates(chain).map_err(wrong)?;
                 let config = builder.with_client_auth_cert(chain, key);
                 config.map_err(|error| wrong(error.to_string()))?
             }
@@ -61,11 +74,11 @@ impl Trust {
     }
 }
 
-fn certificates(option: &str, pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, String> {
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(format!("{option}: there is no certificate in the PEM")),
+        _ => Err("there is no certificate in the PEM".to_owned()),
     }
 }
 

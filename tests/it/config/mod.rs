@@ -4,7 +4,16 @@
 mod clouds;
 #[cfg(feature = "syslog")]
 mod syslog;
-#[cfg(all(feature = "splunk", feature = "datadog", feature = "otlp"))]
+#[cfg(all(
+    feature = "webhook",
+    feature = "splunk",
+    feature = "datadog",
+    feature = "otlp",
+    feature = "syslog",
+    feature = "cloudwatch",
+    feature = "azure",
+    feature = "google"
+))]
 mod targets;
 
 use std::fs;
@@ -280,13 +289,13 @@ fn a_secret_is_named_and_never_written_down() {
     let error = missing.check_secrets().expect_err("it is not set").to_string();
     assert_eq!(
         error,
-        "sinks[0].secret: the environment variable NO_SUCH_SECRET is not set"
+        "line 7: sinks[0].secret: the environment variable NO_SUCH_SECRET is not set"
     );
     let scene = Scene::new();
     fs::write(scene.root().join("empty"), "\n").expect("written");
     let empty = Config::from_toml(&format!("{base}secret = {{ file = 'empty' }}"), scene.root()).expect("read");
     let error = empty.check_secrets().expect_err("it is empty").to_string();
-    assert_eq!(error, "sinks[0].secret: it is empty");
+    assert_eq!(error, "line 7: sinks[0].secret: it is empty");
     fs::write(scene.root().join("secret"), "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD\n").expect("written");
     let named = Config::from_toml(&format!("{base}secret = {{ file = 'secret' }}"), scene.root()).expect("read");
     named.check_secrets().expect("it is there");

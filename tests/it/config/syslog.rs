@@ -46,9 +46,12 @@ fn a_syslog_receiver_has_its_keys() {
         ),
         (
             &format!("{place}hostname = 'a b'"),
-            "line 8: sinks[0].hostname: it has 1 to 255 printable ASCII",
+            "line 8: sinks[0].hostname: it has other than 1 to 255 printable ASCII",
         ),
-        (&long, "line 8: sinks[0].app_name: it has 1 to 48 printable ASCII"),
+        (
+            &long,
+            "line 8: sinks[0].app_name: it has other than 1 to 48 printable ASCII",
+        ),
         (
             &format!("{place}enterprise_number = 4294967296"),
             "line 8: sinks[0].enterprise_number: it is too large",
@@ -71,7 +74,10 @@ fn a_syslog_receiver_has_its_keys() {
             &format!("{place}client_certificate = 'key.pem'\nclient_key = {{ file = 'key.pem' }}"),
             "line 8: sinks[0].client_certificate: ",
         ),
-        ("host = ''\nport = 1", "line 6: sinks[0].host: it is empty"),
+        (
+            "host = ''\nport = 1",
+            "line 6: sinks[0].host: it is a name or an address",
+        ),
         ("host = 'a'\nport = 0", "line 7: sinks[0].port: it is 1 at least"),
         (
             &format!("{place}message_bytes_max = 479"),
@@ -94,8 +100,11 @@ fn a_syslog_receiver_has_its_keys() {
     let missing = named.check_secrets().expect_err("it is not set").to_string();
     assert_eq!(
         missing,
-        "sinks[0].client_key: the environment variable NO_SUCH_KEY is not set"
+        "line 10: sinks[0].client_key: the environment variable NO_SUCH_KEY is not set"
     );
+    let other = read(&format!("{place}{trust}").replace("{ file = 'key.pem' }", "{ file = 'ca.pem' }")).expect("read");
+    let error = other.check_secrets().expect_err("it is a certificate").to_string();
+    assert_eq!(error, "line 10: sinks[0].client_key: it is no PEM of a private key");
 }
 
 #[test]

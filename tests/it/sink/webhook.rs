@@ -185,10 +185,9 @@ fn private_addresses_are_refused_unless_they_are_allowed() {
     // Nor is it known what a proxy connects to.
     let options = HttpOptions::new().proxy(receiver.url(""));
     let scene = Scene::new();
-    let log = open(&scene, Webhook::new("http://example.com/", SECRET).http(options));
-    eventually("it is held", || state(&log).is_held);
-    let problem = state(&log).last_error.expect("a problem").to_string();
-    assert!(problem.contains("allow private addresses"), "{problem}");
+    let feed = Feed::new("hook", Webhook::new("http://example.com/", SECRET).http(options));
+    let refused = scene.builder().sink(feed).open(scene.store()).expect_err("refused");
+    assert!(refused.to_string().contains("allow private addresses"), "{refused}");
     assert!(receiver.requests().is_empty());
 }
 
@@ -199,12 +198,23 @@ fn a_header_of_ones_own_is_one_header() {
         ("x-evil\r\nx-more", "1"),
         ("x evil", "1"),
         ("", "1"),
+        ("Content-Length", "1"),
+        ("webhook-ID", "1"),
         ("x-tenant", "acme\r\nx-evil: 1"),
         ("x-tenant", "acme\r\n\r\nGET / HTTP/1.1"),
     ] {
         let scene = Scene::new();
-        let log = open(&scene, webhook(receiver.url("/")).header(name, value));
-        eventually("it is held", || state(&log).is_held);
+        let feed = Feed::new("hook", webhook(receiver.url("/")).header(name, value));
+        let refused = scene.builder().sink(feed).open(scene.store()).expect_err("refused");
+        let said = refused.to_string();
+        assert!(said.starts_with("sink: hook: headers: "), "{said}");
+        assert!(said.contains(&format!("{name:?}")) && !said.contains("acme"), "{said}");
+        // What is asked for each time is not known yet.
+        let asked = Secret::from_fn(move || Ok(value.to_owned()));
+        if value != "1" {
+            let log = open(&scene, webhook(receiver.url("/")).header(name, asked));
+            eventually("it is held", || state(&log).is_held);
+        }
     }
     assert!(receiver.requests().is_empty());
 }
@@ -213,10 +223,16 @@ fn a_header_of_ones_own_is_one_header() {
 fn a_secret_that_is_none_holds_without_telling_it() {
     let scene = Scene::new();
     let receiver = Receiver::answering(|_| Reply::status(200));
-    let log = open(
-        &scene,
-        Webhook::new(receiver.url("/"), "very-secret").allow_private_addresses(),
+    let fixed = Webhook::new(receiver.url("/"), SECRET).also_signed_by("very-secret");
+    let feed = Feed::new("hook", fixed);
+    let refused = scene.builder().sink(feed).open(scene.store()).expect_err("refused");
+    let said = refused.to_string();
+    assert!(
+        said.starts_with("sink: hook: secret: ") && !said.contains("very-secret"),
+        "{said}"
     );
+    let asked = Secret::from_fn(|| Ok("very-secret".to_owned()));
+    let log = open(&scene, Webhook::new(receiver.url("/"), asked).allow_private_addresses());
     eventually("it is held", || state(&log).is_held);
     let said = format!("{:?} {log:?}", log.state());
     assert!(said.contains("whsec_") && !said.contains("very-secret"), "{said}");

@@ -291,7 +291,9 @@ fn what_is_misconfigured_holds() {
         let sink = CloudWatch::new(region, group, stream)
             .endpoint(receiver.url(""))
             .credentials(keys());
-        assert_held(&open_for(&scene, sink), said);
+        let builder = scene.builder().sink(Feed::new("siem", sink));
+        let refused = builder.open(scene.store()).expect_err("refused").to_string();
+        assert!(refused.contains(&format!("siem: {said}: ")), "{refused}");
     }
     assert!(receiver.requests().is_empty());
 }

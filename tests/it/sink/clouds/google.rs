@@ -233,8 +233,10 @@ fn what_is_misconfigured_holds() {
     }
     for (project, name) in [("my project", "audit"), ("my-project", "a b"), ("my-project", "")] {
         let scene = Scene::new();
-        let log = open_for(&scene, GoogleLogging::new(project, name).credentials(of_token("t")));
-        assert_held(&log, "letters, digits");
+        let sink = GoogleLogging::new(project, name).credentials(of_token("t"));
+        let builder = scene.builder().sink(Feed::new("siem", sink));
+        let refused = builder.open(scene.store()).expect_err("refused").to_string();
+        assert!(refused.contains("letters, digits"), "{refused}");
     }
     let scene = Scene::new();
     let key = Secret::from("{\"type\":\"authorized_user\",\"refresh_token\":\"never-to-be-printed\"}");

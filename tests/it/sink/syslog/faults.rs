@@ -201,13 +201,11 @@ fn a_receiver_that_is_not_there_yet_gets_all_later() {
 }
 
 #[test]
-fn names_that_syslog_does_not_take_hold_and_say_which() {
+fn names_that_syslog_does_not_take_are_refused_and_told() {
     let scene = Scene::new();
     let feed = Feed::new("syslog", Syslog::tcp("127.0.0.1", 9).hostname("two words"));
-    let log = scene.builder().sink(feed).open(scene.store()).expect("opens");
-    eventually("it is held", || state(&log).is_held);
-    let problem = state(&log).last_error.expect("a problem").to_string();
-    assert!(problem.starts_with("hostname: "), "{problem}");
+    let refused = scene.builder().sink(feed).open(scene.store()).expect_err("refused");
+    assert!(refused.to_string().contains("syslog: hostname: "), "{refused}");
 }
 
 #[test]
@@ -220,9 +218,8 @@ fn who_gives_certificates_is_not_sent_anything_in_the_clear() {
         Syslog::udp("127.0.0.1", 9).roots(authority.pem()),
     ] {
         let scene = Scene::new();
-        let log = open(&scene, syslog);
-        eventually("it is held", || state(&log).is_held);
-        let problem = state(&log).last_error.expect("an error").to_string();
-        assert!(problem.contains("Syslog::tls"), "{problem}");
+        let feed = Feed::new("syslog", syslog);
+        let refused = scene.builder().sink(feed).open(scene.store()).expect_err("refused");
+        assert!(refused.to_string().contains("Syslog::tls"), "{refused}");
     }
 }
