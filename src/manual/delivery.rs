@@ -36,8 +36,8 @@
 //! indelible check-event --vkey "$(cat audit.vkey)" < copied.json
 //! ```
 //!
-//! It may stand in what a SIEM or a webhook puts around it, alone, in a list, or one on each line; checkpoints may stand
-//! among them. In OCSF and ECS it is found where it is; of CEF, give it what the SIEM shows as `rawEvent`, with the escapes of
+//! It may stand in what a SIEM or a webhook puts around it, alone, in a list, or one after the other, on a line each or as
+//! `jq` prints them; each record is checked, and each checkpoint among them. In OCSF and ECS it is found where it is; of CEF, give it what the SIEM shows as `rawEvent`, with the escapes of
 //! CEF taken off.
 //!
 //! The newest checkpoint that the SIEM has tells whether the log was cut off or written anew since. It is delivered as

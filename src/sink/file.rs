@@ -50,7 +50,7 @@ impl FileSink {
         Ok(())
     }
 
-    /// Opens it. A line that a crash cut is ended first.
+    /// Opens it. A line that a crash cut is ended first, and a new file is there after a crash only once its folder is synced.
     fn open(&self) -> io::Result<File> {
         use std::os::unix::fs::FileExt;
         let mut options = OpenOptions::new();
@@ -63,6 +63,9 @@ impl FileSink {
         let (found, mut last) = (file.metadata()?, [b'\n']);
         if found.is_file() && found.len() > 0 {
             file.read_exact_at(&mut last, found.len() - 1)?;
+        } else if found.is_file() {
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
         }
         if last != [b'\n'] {
             file.write_all(b"\n")?;
