@@ -42,11 +42,14 @@ pub(super) fn config(mut root: Section) -> Result<Config, ConfigError> {
         builder = export(builder, section, &mut exported)?;
     }
     let mut secrets = Vec::new();
-    let mut feeds = Vec::new();
+    let (mut feeds, mut names) = (Vec::new(), BTreeSet::new());
     for section in root.tables("sinks")? {
         let (named, feed) = sinks::feed(section, &mut secrets)?;
+        crate::sink::check(std::slice::from_ref(&feed)).map_err(|error| named.wrong(error))?;
+        if !names.insert(named.value.clone()) {
+            return Err(named.wrong(format!("there is a sink {:?} already", named.value)));
+        }
         feeds.push(feed);
-        crate::sink::check(&feeds).map_err(|error| named.wrong(error))?;
     }
     root.end()?;
     Ok(Config {

@@ -37,7 +37,7 @@ impl Value {
 }
 
 pub(super) fn toml(text: &str) -> Result<Node, ConfigError> {
-    let lines = Lines(text);
+    let lines = Lines::of(text);
     let table = DeTable::parse(text).map_err(|error| {
         let line = error.span().map(|span| lines.at(span.start));
         ConfigError::new("", line, format!("not TOML: {}", error.message()))
@@ -48,14 +48,17 @@ pub(super) fn toml(text: &str) -> Result<Node, ConfigError> {
     })
 }
 
-/// Where the lines of a text begin.
-struct Lines<'a>(&'a str);
+/// Where the lines of a text end.
+struct Lines(Vec<usize>);
 
-impl Lines<'_> {
+impl Lines {
+    fn of(text: &str) -> Self {
+        Self(memchr::memchr_iter(b'\n', text.as_bytes()).collect())
+    }
+
     /// The line of a byte, from 1.
     fn at(&self, offset: usize) -> usize {
-        let before = self.0.as_bytes().get(..offset).unwrap_or(self.0.as_bytes());
-        1 + memchr::memchr_iter(b'\n', before).count()
+        1 + self.0.partition_point(|end| *end < offset)
     }
 
     fn table(&self, table: &DeTable<'_>) -> Value {
@@ -85,7 +88,7 @@ impl Lines<'_> {
 }
 
 pub(super) fn json(text: &str) -> Result<Node, ConfigError> {
-    let lines = Lines(text);
+    let lines = Lines::of(text);
     let read = || {
         let mut reader = Reader::new(text.as_bytes(), DEPTH_MAX)?;
         let node = json_node(&mut reader, &lines)?;
@@ -98,7 +101,7 @@ pub(super) fn json(text: &str) -> Result<Node, ConfigError> {
     })
 }
 
-fn json_node(reader: &mut Reader<'_>, lines: &Lines<'_>) -> Result<Node, JsonError> {
+fn json_node(reader: &mut Reader<'_>, lines: &Lines) -> Result<Node, JsonError> {
     let kind = reader.kind()?;
     let start = reader.position();
     let line = lines.at(start);
