@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use ring::hmac;
 use zeroize::Zeroizing;
 
-use super::http::{Client, HttpOptions, Request, Url, check_headers};
+use super::http::{Client, HttpOptions, Request, Url, check_headers, check_public};
 use super::{Batch, Delivery, Encoded, Encoder, Limits, Message, Secret, Sink};
 use crate::error::{Error, Result};
 use crate::hash::Hash;
@@ -135,6 +135,9 @@ impl Webhook {
 impl Sink for Webhook {
     fn check(&self) -> Result<()> {
         self.url.check("url")?;
+        if !self.allows_private {
+            check_public(&self.url).map_err(|problem| Error::configuration("url", problem))?;
+        }
         for secret in self.encoding.secrets.iter().filter_map(Secret::fixed) {
             check_secret(&secret).map_err(|problem| Error::configuration("secret", problem))?;
         }

@@ -77,6 +77,19 @@ impl<R: Resolver> Resolver for Addresses<R> {
     }
 }
 
+/// Checks that a URL without a name has an address of the public internet. That of a name is known once it is resolved.
+#[cfg(feature = "webhook")]
+pub(in crate::sink) fn check_public(url: &str) -> Result<(), &'static str> {
+    let address = url.parse::<Uri>().ok().and_then(|url| {
+        let host = url.host()?.trim_matches(['[', ']']);
+        host.parse().ok()
+    });
+    match address.is_none_or(is_public) {
+        true => Ok(()),
+        false => Err("it is no address of the public internet, and others are not allowed (allow_private_addresses)"),
+    }
+}
+
 /// Whether an address is one of the public internet: none of the special-purpose registries (RFC 6890), in whichever form
 /// IPv6 carries an IPv4 address.
 pub(super) fn is_public(address: IpAddr) -> bool {

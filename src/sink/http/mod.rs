@@ -24,6 +24,8 @@ mod variables;
 pub use bearer::Token;
 pub use options::{HttpOptions, PrivateKeyPem};
 
+#[cfg(feature = "webhook")]
+pub(super) use addresses::check_public;
 #[cfg(any(feature = "splunk", feature = "datadog", feature = "otlp", feature = "cloud"))]
 pub(super) use answer::Answer;
 #[cfg(feature = "token")]

@@ -87,6 +87,14 @@ fn what_no_target_takes_is_named_by_key_and_line() {
             "line 8: sinks[0].in_lists: it is 2 at least",
         ),
         (
+            webhook.replace("https://a", "http://127.0.0.1:9000/"),
+            "line 6: sinks[0].url: it is no address of the public internet",
+        ),
+        (
+            webhook.replace("https://a", "https://[::1]/"),
+            "line 6: sinks[0].url: it is no address of the public internet",
+        ),
+        (
             format!("{webhook}proxy = {{ file = 'secret' }}"),
             "line 8: sinks[0].proxy: what the proxy connects to cannot be told",
         ),
