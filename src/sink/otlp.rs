@@ -66,10 +66,12 @@ pub struct Otlp {
 }
 
 impl Otlp {
-    /// The endpoint at a URL, such as `http://127.0.0.1:4318`, to which `/v1/logs` is added.
+    /// The endpoint at a URL, such as `http://127.0.0.1:4318`, to which `/v1/logs` is added where it does not end so.
     pub fn new(url: impl AsRef<str>) -> Self {
+        let url = url.as_ref().trim_end_matches('/');
+        let url = url.strip_suffix(PATH).unwrap_or(url);
         Self {
-            url: Url::new(format!("{}/v1/logs", url.as_ref().trim_end_matches('/'))),
+            url: Url::new(format!("{url}{PATH}")),
             headers: Vec::new(),
             encoding: Encoding {
                 resource: BTreeMap::from([("service.name".to_owned(), "indelible".to_owned())]),
@@ -268,6 +270,8 @@ fn rejected_records(body: &[u8]) -> Result<u64, JsonError> {
     reader.end()?;
     Ok(rejected)
 }
+
+const PATH: &str = "/v1/logs";
 
 /// Far below what a Collector takes (20 MB, `max_request_body_size`).
 const BODY_BYTES_MAX: usize = 4_000_000;

@@ -181,9 +181,10 @@ impl Sink for Webhook {
             headers: &headers,
             body: &encoded.body,
         };
-        let options = self.options();
-        let client = self.client.get_or_insert_with(|| Client::new(options));
-        match client.send(&request) {
+        let mut client = self.client.take().unwrap_or_else(|| Client::new(self.options()));
+        let sent = client.send(&request);
+        self.client = Some(client);
+        match sent {
             Ok(answer) => answer.delivery(),
             Err(delivery) => delivery,
         }

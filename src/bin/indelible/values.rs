@@ -71,7 +71,11 @@ impl<R: BufRead> Values<R> {
         self.row.clear();
         let mut limited = self.input.by_ref().take(most.saturating_add(1));
         let read = limited.read_until(b'\n', &mut self.row)?;
-        (self.taken, self.line) = (0, self.line + 1);
+        self.line += 1;
+        self.taken = match self.line == 1 && self.row.starts_with(BYTE_ORDER_MARK) {
+            true => BYTE_ORDER_MARK.len(),
+            false => 0,
+        };
         match u64::try_from(read)? <= most {
             true => Ok(read > 0),
             false => Err(Failure::new(format!(
@@ -111,3 +115,6 @@ impl Place {
         false
     }
 }
+
+/// Some programs begin a file so.
+const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();

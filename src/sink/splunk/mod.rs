@@ -75,11 +75,15 @@ pub struct Splunk {
 
 impl Splunk {
     /// The collector at a URL, such as `https://splunk.example.com:8088` or
-    /// `https://http-inputs-acme.splunkcloud.com`, and a token of it.
+    /// `https://http-inputs-acme.splunkcloud.com`, and a token of it. The path of the event endpoint may stand in it.
     pub fn new(url: impl Into<String>, token: impl Into<Secret>) -> Self {
+        let url = url.into();
+        let url = url.trim_end_matches('/');
+        let above = url.strip_suffix("/event").unwrap_or(url);
+        let url = above.strip_suffix(PATH).unwrap_or(url);
         let metadata = [("source", "indelible"), ("sourcetype", "indelible:audit")];
         Self {
-            url: Url::new(url.into().trim_end_matches('/')),
+            url: Url::new(url),
             token: token.into(),
             encoding: Encoding {
                 metadata: metadata.map(|(key, value)| (key, value.to_owned())).into(),
@@ -139,7 +143,7 @@ impl Splunk {
     /// Sends one request, and gives the id under which Splunk tells what became of it, where it has one.
     fn post(&mut self, batch: &Batch<'_>, headers: &[(&str, &str)]) -> Result<Option<u64>, Delivery> {
         let encoded = batch.encoded(&self.encoding)?;
-        let url = format!("{}/services/collector/event", &*self.url);
+        let url = format!("{}{PATH}/event", &*self.url);
         let answer = self.client.post_json(&url, headers, &encoded)?;
         answer::taken(&answer, batch.messages.len(), self.channel.is_some())
     }
@@ -176,7 +180,7 @@ impl Splunk {
             return Ok(());
         };
         let ids = sent.iter().map(|(id, _)| *id).collect();
-        let url = format!("{}/services/collector/ack", &*self.url);
+        let url = format!("{}{PATH}/ack", &*self.url);
         let open = channel.wait(ids, |body| self.client.post_json(&url, headers, body));
         let is_open = |id: &u64| open.as_ref().map_or(true, |open| open.contains(id));
         let unconfirmed = sent.iter().filter(|(id, _)| is_open(id));
@@ -225,7 +229,7 @@ impl Sink for Splunk {
         let delivered = match &mut self.channel {
             None => self.post(batch, &[authorization]).map(|_| ()),
             Some(channel) => {
-                let url = format!("{}/services/collector/ack", &*self.url);
+                let url = format!("{}{PATH}/ack", &*self.url);
                 let client = &mut self.client;
                 let opened = channel.open(|id, body| client.post_json(&url, &[authorization, (CHANNEL, id)], body));
                 opened.and_then(|id| self.deliver_acknowledged(batch.messages, &[authorization, (CHANNEL, &id)]))
@@ -242,6 +246,8 @@ fn and_not(mut delivery: Delivery, unsent: Range<usize>) -> Delivery {
     }
     delivery
 }
+
+const PATH: &str = "/services/collector";
 
 /// The header that names a channel.
 const CHANNEL: &str = "x-splunk-request-channel";

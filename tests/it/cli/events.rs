@@ -173,6 +173,7 @@ fn a_stream_of_values_is_read_in_whatever_lines_it_has() {
     for stream in [
         format!("{pretty}\n{pretty}\n{pretty}"),
         format!("\n{event}{event} {event}\r\n"),
+        format!("\u{feff}{event}\n{event}\n\n{event}"),
         format!("{as_text}\n{pretty}\n{as_text}\n"),
         format!("[{event},\n{event}]\n{pretty}\n"),
     ] {

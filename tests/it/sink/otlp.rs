@@ -30,6 +30,19 @@ fn seqs(request: &Request) -> Vec<u64> {
 }
 
 #[test]
+fn the_path_of_the_logs_is_there_once() {
+    for path in ["", "/v1/logs", "/v1/logs/", "/otlp", "/otlp/v1/logs"] {
+        let (scene, receiver) = (Scene::new(), Receiver::answering(|_| Reply::status(200).body("{}")));
+        let log = scene.open();
+        log.add_sink(Feed::new("siem", Otlp::new(receiver.url(path))))
+            .expect("added");
+        flush(&log);
+        let above = if path.starts_with("/otlp") { "/otlp" } else { "" };
+        assert_eq!(receiver.requests()[0].path, format!("{above}/v1/logs"), "{path}");
+    }
+}
+
+#[test]
 fn a_record_is_a_log_record_whose_body_is_its_text() {
     let (scene, receiver) = (Scene::new(), Receiver::answering(|_| Reply::status(200).body("{}")));
     let log = scene.open();

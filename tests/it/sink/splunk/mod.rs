@@ -51,6 +51,27 @@ fn success() -> Reply {
 }
 
 #[test]
+fn the_path_of_the_collector_is_there_once() {
+    for path in [
+        "",
+        "/services/collector",
+        "/services/collector/event/",
+        "/hec",
+        "/event",
+    ] {
+        let (scene, receiver) = (Scene::new(), Receiver::answering(|_| success()));
+        let _log = deliver(&scene, splunk(receiver.url(path)));
+        eventually("it is delivered", || !receiver.requests().is_empty());
+        let above = if path.starts_with("/services") { "" } else { path };
+        assert_eq!(
+            receiver.requests()[0].path,
+            format!("{above}/services/collector/event"),
+            "{path}"
+        );
+    }
+}
+
+#[test]
 fn an_event_has_its_metadata_and_no_other_key() {
     let (scene, receiver) = (Scene::new(), Receiver::answering(|_| success()));
     let log = scene.open();
