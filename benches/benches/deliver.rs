@@ -234,15 +234,16 @@ impl Bench {
             "spread",
         ]);
         for (what, dead) in [
-            ("refused", refused as fn() -> Dead),
-            ("left without an answer", hanging),
+            ("refused", Some(refused as fn() -> Dead)),
+            ("left without an answer", Some(hanging)),
+            ("not there either: noise", None),
         ] {
             let (mut p99, mut rate) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
             // The first one warms up.
             for pair in 0..=self.arguments.count(2, 10) {
                 // By turns which one is first.
                 for with in [pair % 2 == 0, pair % 2 == 1] {
-                    let (found, appended) = self.beside(with.then(dead));
+                    let (found, appended) = self.beside(dead.filter(|_| with));
                     if pair > 0 {
                         p99[usize::from(with)].push(found);
                         rate[usize::from(with)].push(appended);
@@ -278,9 +279,10 @@ impl Bench {
     }
 
     /// The p99 in milliseconds of a sink that is well, at a steady rate, and the appends a second of 8 threads.
-    fn beside(&self, dead: Option<Dead>) -> (f64, f64) {
+    fn beside(&self, dead: Option<fn() -> Dead>) -> (f64, f64) {
         let target = &TARGETS[0];
         let mut receiver = Receiver::start(target.answer);
+        let dead = dead.map(|start| start());
         let feeds = dead.iter().map(|dead| target.feed("dead", dead.url.clone()));
         let log = self.log_of(feeds.chain([target.feed("siem", receiver.url())]));
         settle();
