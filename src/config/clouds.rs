@@ -4,7 +4,7 @@ use super::ConfigError;
 use super::section::Section;
 #[cfg(any(feature = "cloudwatch", feature = "azure"))]
 use super::sinks::any;
-use super::sinks::{Secrets, http, secret, url};
+use super::sinks::{Secrets, http, secret};
 
 #[cfg(feature = "cloudwatch")]
 pub(super) fn cloudwatch(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::CloudWatch, ConfigError> {
@@ -13,8 +13,8 @@ pub(super) fn cloudwatch(section: &mut Section, secrets: &mut Secrets) -> Result
     if let Some(credentials) = aws_credentials(section, secrets)? {
         logs = logs.credentials(credentials);
     }
-    if let Some(endpoint) = url(section, "endpoint")? {
-        logs = logs.endpoint(endpoint);
+    if let Some(endpoint) = section.text("endpoint")? {
+        logs = logs.endpoint(endpoint.value);
     }
     if section.boolean("create_missing")? == Some(true) {
         logs = logs.create_missing();
@@ -33,7 +33,7 @@ fn aws_credentials(
     let mut text = |key| Ok::<_, ConfigError>(section.text(key)?.map(|found| found.value));
     let (identity, profile, id) = (text("identity")?, text("profile")?, text("access_key_id")?);
     let key = secret(section, "secret_access_key", secrets, any)?;
-    let token = secret(section, "session_token", secrets, crate::sink::check_value)?;
+    let token = secret(section, "session_token", secrets, crate::sink::http::check::check_value)?;
     Ok(match (identity.as_deref(), profile, id, key, token) {
         (None, None, None, None, None) => None,
         (None, Some(profile), None, None, None) => Some(AwsCredentials::profile(profile)),
@@ -60,7 +60,7 @@ fn aws_credentials(
 pub(super) fn azure(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::AzureMonitor, ConfigError> {
     use crate::sink::AzureCredentials;
 
-    let endpoint = super::sinks::needed(url(section, "endpoint")?, "endpoint", section)?;
+    let endpoint = section.needed("endpoint")?.value;
     let rule = section.needed("rule")?.value;
     let stream = section.needed("stream")?.value;
     let mut text = |key| Ok::<_, ConfigError>(section.text(key)?.map(|found| found.value));
@@ -92,7 +92,7 @@ pub(super) fn google(section: &mut Section, secrets: &mut Secrets) -> Result<cra
     let identity = section.text("identity")?.map(|found| found.value);
     match (
         identity.as_deref(),
-        secret(section, "key", secrets, crate::sink::check_key)?,
+        secret(section, "key", secrets, crate::sink::google::check_key)?,
     ) {
         (None, None) => {}
         (None, Some(key)) => log = log.credentials(crate::sink::GoogleCredentials::service_account(key)),
@@ -108,8 +108,8 @@ pub(super) fn google(section: &mut Section, secrets: &mut Secrets) -> Result<cra
     if let Some(retention) = section.duration("retention")? {
         log = log.retention(retention);
     }
-    if let Some(endpoint) = url(section, "endpoint")? {
-        log = log.endpoint(endpoint);
+    if let Some(endpoint) = section.text("endpoint")? {
+        log = log.endpoint(endpoint.value);
     }
     Ok(log.http(http(section, secrets)?))
 }

@@ -6,7 +6,7 @@ use super::section::{At, Section};
 use super::tree::Value;
 use crate::error::{Cause, Error};
 #[cfg(any(feature = "webhook", feature = "splunk", feature = "datadog", feature = "otlp"))]
-use crate::sink::check_value;
+use crate::sink::http::check::check_value;
 use crate::sink::{Feed, FileSink, Form, Secret, StdoutSink};
 
 /// The secrets that were met, and what each must be.
@@ -107,10 +107,10 @@ pub(super) fn needed<T>(value: Option<T>, key: &str, section: &Section) -> Resul
 
 #[cfg(feature = "webhook")]
 fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Webhook, ConfigError> {
-    let url = needed(url(section, "url")?, "url", section)?;
-    let secret = secret(section, "secret", secrets, crate::sink::check_secret)?;
+    let url = section.needed("url")?.value;
+    let secret = secret(section, "secret", secrets, crate::sink::webhook::check_secret)?;
     let mut webhook = crate::sink::Webhook::new(url, needed(secret, "secret", section)?);
-    if let Some(old) = self::secret(section, "old_secret", secrets, crate::sink::check_secret)? {
+    if let Some(old) = self::secret(section, "old_secret", secrets, crate::sink::webhook::check_secret)? {
         webhook = webhook.also_signed_by(old);
     }
     for (name, value) in headers(section, secrets)? {
@@ -127,7 +127,7 @@ fn webhook(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
 
 #[cfg(feature = "splunk")]
 fn splunk(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Splunk, ConfigError> {
-    let url = needed(url(section, "url")?, "url", section)?;
+    let url = section.needed("url")?.value;
     let token = secret(section, "token", secrets, check_value)?;
     let mut splunk = crate::sink::Splunk::new(url, needed(token, "token", section)?);
     if let Some(index) = section.text("index")? {
@@ -156,8 +156,8 @@ fn datadog(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
     let site = section.needed("site")?.value;
     let key = secret(section, "api_key", secrets, check_value)?;
     let mut datadog = crate::sink::Datadog::new(site, needed(key, "api_key", section)?);
-    if let Some(url) = url(section, "url")? {
-        datadog = datadog.url(url);
+    if let Some(url) = section.text("url")? {
+        datadog = datadog.url(url.value);
     }
     if let Some(source) = section.text("source")? {
         datadog = datadog.source(source.value);
@@ -176,7 +176,7 @@ fn datadog(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::
 
 #[cfg(feature = "otlp")]
 fn otlp(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::Otlp, ConfigError> {
-    let mut otlp = crate::sink::Otlp::new(needed(url(section, "url")?, "url", section)?);
+    let mut otlp = crate::sink::Otlp::new(section.needed("url")?.value);
     for (name, value) in headers(section, secrets)? {
         otlp = otlp.header(name, value);
     }
@@ -211,12 +211,6 @@ fn headers(section: &mut Section, secrets: &mut Secrets) -> Result<Vec<(String, 
     names.map(entry).collect()
 }
 
-/// Where a target over HTTP is.
-#[cfg(feature = "http")]
-pub(super) fn url(section: &mut Section, key: &str) -> Result<Option<String>, ConfigError> {
-    section.parsed(key, |text| crate::sink::check_url(text).map(|()| text.to_owned()))
-}
-
 /// How a target over HTTP is reached.
 #[cfg(feature = "http")]
 pub(super) fn http(section: &mut Section, secrets: &mut Secrets) -> Result<crate::sink::HttpOptions, ConfigError> {
@@ -227,7 +221,7 @@ pub(super) fn http(section: &mut Section, secrets: &mut Secrets) -> Result<crate
     if let Some((certificate, key)) = client_certificate(section, secrets)? {
         options = options.client_certificate(certificate, key);
     }
-    if let Some(proxy) = secret(section, "proxy", secrets, crate::sink::check_proxy)? {
+    if let Some(proxy) = secret(section, "proxy", secrets, crate::sink::http::check_proxy)? {
         options = options.proxy(proxy);
     }
     if let Some(name) = section.text("user_agent")? {

@@ -64,9 +64,9 @@ mod feed;
 mod feeds;
 mod file;
 #[cfg(feature = "google")]
-mod google;
+pub(crate) mod google;
 #[cfg(feature = "http")]
-mod http;
+pub(crate) mod http;
 mod intake;
 mod known;
 mod meanwhile;
@@ -90,7 +90,7 @@ mod syslog;
 mod tests;
 mod troubles;
 #[cfg(feature = "webhook")]
-mod webhook;
+pub(crate) mod webhook;
 #[cfg(any(feature = "splunk", feature = "datadog"))]
 mod window;
 mod worker;
@@ -128,26 +128,9 @@ pub use syslog::Syslog;
 pub use webhook::Webhook;
 
 pub(crate) use feeds::{Feeds, Host, check};
-#[cfg(all(feature = "google", feature = "config"))]
-pub(crate) use google::check_key;
-#[cfg(all(
-    feature = "config",
-    any(
-        feature = "webhook",
-        feature = "splunk",
-        feature = "datadog",
-        feature = "otlp",
-        feature = "cloudwatch"
-    )
-))]
-pub(crate) use http::check_value;
-#[cfg(all(feature = "http", feature = "config"))]
-pub(crate) use http::{check_proxy, check_url};
 pub(crate) use rejected::erase_rejected;
 pub(crate) use report::Report;
 pub(crate) use reports::{leave, left};
-#[cfg(all(feature = "webhook", feature = "config"))]
-pub(crate) use webhook::check_secret;
 
 /// A target of delivery.
 ///

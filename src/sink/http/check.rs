@@ -2,7 +2,6 @@
 
 #[cfg(any(feature = "webhook", feature = "otlp"))]
 use ureq::http::HeaderName;
-use ureq::http::Uri;
 
 #[cfg(any(feature = "webhook", feature = "splunk", feature = "datadog", feature = "otlp"))]
 use crate::error::{Error, Result};
@@ -47,14 +46,6 @@ pub(crate) fn check_value(value: &str) -> std::result::Result<(), String> {
     match ureq::http::HeaderValue::from_str(value) {
         Ok(_) => Ok(()),
         Err(_) => Err("it has a character that HTTP does not take".to_owned()),
-    }
-}
-
-/// Checks where a target is.
-pub(crate) fn check_url(url: &str) -> std::result::Result<(), String> {
-    match url.parse::<Uri>() {
-        Ok(url) if matches!(url.scheme_str(), Some("https" | "http")) => Ok(()),
-        _ => Err("it is no URL that begins with https:// or http://".to_owned()),
     }
 }
 

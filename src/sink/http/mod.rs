@@ -6,7 +6,7 @@ mod answer;
 mod awaiting;
 #[cfg(feature = "token")]
 mod bearer;
-mod check;
+pub(crate) mod check;
 mod client;
 mod early;
 #[cfg(feature = "cloud")]
@@ -34,19 +34,6 @@ pub(super) use bearer::post_with_token;
 pub(super) use check::check_fixed;
 #[cfg(any(feature = "webhook", feature = "otlp"))]
 pub(super) use check::check_headers;
-#[cfg(feature = "config")]
-pub(crate) use check::check_url;
-#[cfg(all(
-    feature = "config",
-    any(
-        feature = "webhook",
-        feature = "splunk",
-        feature = "datadog",
-        feature = "otlp",
-        feature = "cloudwatch"
-    )
-))]
-pub(crate) use check::check_value;
 pub(super) use client::Client;
 #[cfg(any(feature = "webhook", feature = "cloud"))]
 pub(super) use client::Request;

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::Deref;
 
-use super::check::check_url;
+use ureq::http::Uri;
+
 use crate::error::{Error, Result};
 
 /// The URL of a target. `Debug` tells scheme, host and port alone: the rest may hold a secret.
@@ -17,7 +18,13 @@ impl Url {
 
     /// Checks it; `option` is what sets it.
     pub(in crate::sink) fn check(&self, option: &'static str) -> Result<()> {
-        check_url(self).map_err(|problem| Error::configuration(option, problem))
+        match self.0.parse::<Uri>() {
+            Ok(url) if matches!(url.scheme_str(), Some("https" | "http")) => Ok(()),
+            _ => {
+                let problem = "it is no URL that begins with https:// or http://";
+                Err(Error::configuration(option, problem))
+            }
+        }
     }
 }
 
